@@ -1,0 +1,1 @@
+"""Pyomo expressions: the physics and the costs, without solver or search."""

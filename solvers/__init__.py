@@ -1,0 +1,1 @@
+"""Solvers: Ipopt, the genetic algorithm and their kin; none knows a grid's files."""
