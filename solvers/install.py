@@ -28,12 +28,10 @@ MIN_IPOPT = (3, 14)
 IPOPT_WHEEL = "casadi>=3.7,<4"
 CYIPOPT = "cyipopt>=1.5,<2"
 
+CONDA_INSTALL = "conda install --channel conda-forge cyipopt pynumero_libraries"
+
 ASL_HEADERS = Path("/usr/include/ampl-netlib-solvers")
-ASL_FILES = {
-    "linux": "lib/libpynumero_ASL.so",
-    "darwin": "lib/libpynumero_ASL.dylib",
-    "win32": "Library/bin/pynumero_ASL.dll",
-}
+ASL_NAME = "libpynumero_ASL" + (".dylib" if sys.platform == "darwin" else ".so")
 
 CYIPOPT_PROBE = f"import cyipopt; raise SystemExit(cyipopt.IPOPT_VERSION < {MIN_IPOPT})"
 ASL_PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
@@ -48,9 +46,8 @@ def asl_library() -> Path:
 
     Our own build lies in ``lib/hybridopt``; conda puts its package into ``lib``.
     """
-    prefix = Path(sys.prefix)
-    conda = prefix / ASL_FILES.get(sys.platform, ASL_FILES["linux"])
-    return conda if conda.exists() else prefix / "lib" / "hybridopt" / conda.name
+    conda = Path(sys.prefix) / "lib" / ASL_NAME
+    return conda if conda.exists() else conda.parent / "hybridopt" / ASL_NAME
 
 
 def missing_packages() -> list[str]:
@@ -162,14 +159,17 @@ def works(probe: str, *arguments: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def install_libraries() -> None:
-    """Build what is missing in the environment this runs in."""
-    cyipopt_works = works(CYIPOPT_PROBE)
-    asl_works = works(ASL_PROBE, str(asl_library()))
+def install_libraries(force: bool) -> None:
+    """Build what is missing in the environment this runs in, or all of it anew."""
+    cyipopt_works = not force and works(CYIPOPT_PROBE)
+    asl_works = not force and works(ASL_PROBE, str(asl_library()))
     if cyipopt_works and asl_works:
         return
     if sys.prefix == sys.base_prefix:
-        raise InstallError("run this with the Python of a virtual environment, or: make setup")
+        raise InstallError(
+            "run this with the Python of a virtual environment (make setup makes one);\n"
+            f"in conda: {CONDA_INSTALL}"
+        )
     install_packages()
     if not cyipopt_works:
         print("building cyipopt on Ipopt 3.14", flush=True)
@@ -187,16 +187,17 @@ def main() -> int:
     """Prepare system and environment (``--venv``), or build the libraries."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--venv", type=Path, help="install system packages, make this environment")
-    venv = parser.parse_args().venv
+    parser.add_argument("--force", action="store_true", help="build both libraries anew")
+    arguments = parser.parse_args()
     try:
         if sys.version_info < MIN_PYTHON:
             found = ".".join(map(str, sys.version_info[:3]))
             raise InstallError(f"Python {found} is too old; try: make PYTHON=python3.12 setup")
-        if venv:
+        if arguments.venv:
             install_packages()
-            make_venv(venv)
+            make_venv(arguments.venv)
         else:
-            install_libraries()
+            install_libraries(arguments.force)
     except InstallError as error:
         print(f"hybridopt set-up: {error}", file=sys.stderr)
         return 1
