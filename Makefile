@@ -43,7 +43,7 @@ format: $(READY)
 types: $(READY)
 	rm -rf build
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/types .
-	cd build/types && ../../$(VENV)/bin/mypy --config-file ../../pyproject.toml -p hybridopt
+	cd build/types && ../../$(VENV)/bin/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p hybridopt
 
 bench: $(READY)
 	$(VENV)/bin/python -m benchmarks

@@ -71,12 +71,15 @@ def install_packages() -> None:
         return
     apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"]
     install = [*apt, "install", "-y", "--no-install-recommends", *missing]
-    by_hand = f"install these packages, then try again: {' '.join(missing)}"
+    by_hand = f"run this as root, then try again: apt-get install {' '.join(missing)}"
     if not shutil.which("apt-get"):
-        raise InstallError(f"{by_hand}\n(no apt-get here; environment.yml serves conda users)")
+        raise InstallError(
+            f"apt-get is not here to install {' '.join(missing)} (Debian's names);\n"
+            "on other systems use conda with environment.yml"
+        )
     if os.geteuid() != 0:
         if not shutil.which("sudo"):
-            raise InstallError(f"{by_hand}\n(neither root nor sudo here)")
+            raise InstallError(by_hand)
         # At a terminal sudo may ask for a password; anywhere else it must not wait for one.
         sudo = ["sudo"] if sys.stdin.isatty() else ["sudo", "-n"]
         apt, install = [*sudo, *apt], [*sudo, *install]
