@@ -1,1 +1,29 @@
-"""Built-in cases: one folder each, with its tables and the source of its numbers."""
+"""Built-in cases: one folder each, with its tables and the source of its numbers.
+
+A leaf of the package: it imports nothing of it, so that reading a case may ask it for a name.
+"""
+
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+
+
+def builtin_cases() -> dict[str, Path]:
+    """Give the TOML file of every built-in case, by its name."""
+    return {path.parent.name: path for path in sorted(_FOLDER.glob("*/case.toml"))}
+
+
+def case_file(name: str) -> Path:
+    """Give the TOML file of the built-in case `name`.
+
+    Raises
+    ------
+    KeyError
+        No built-in case has this name.
+    """
+    return builtin_cases()[name]
+
+
+def template() -> str:
+    """Give a commented case file to start from (TOML)."""
+    return (_FOLDER / "template.toml").read_text(encoding="utf-8")

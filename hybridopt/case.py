@@ -1,0 +1,117 @@
+"""A study case: everything that is known before the network itself is read."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import PrivateAttr, ValidationError
+
+from hybridopt.case_extends import find_contradictions
+from hybridopt.case_fields import BranchRef, parse_branch
+from hybridopt.case_findings import describe
+from hybridopt.case_load import Horizon
+from hybridopt.case_place import KeyPath, parse_path
+from hybridopt.case_schema import CaseFile
+from hybridopt.case_source import Source, read_source
+from hybridopt.case_tables import HOURS
+from hybridopt.errors import Finding, InputError
+
+__all__ = ["BranchRef", "Case", "Horizon", "parse_branch", "read_case"]
+
+
+class Case(CaseFile):
+    """A validated case file, with where each of its keys stands.
+
+    The attributes are the keys of the file (`CaseFile`); `read_case` makes one.
+    """
+
+    _source: Source = PrivateAttr()
+
+    @property
+    def name(self) -> str:
+        """Name of a built-in case, the folder of a ``case.toml``, or the file's stem."""
+        return self._source.name
+
+    @property
+    def file(self) -> Path:
+        """The case file itself, not one that it extends."""
+        return self._source.file
+
+    @property
+    def network_path(self) -> Path:
+        """The network as a path, relative to the file that names it; it may not exist."""
+        place = self._source.places.get(("network",))
+        return (place.file if place else self.file).parent / self.network
+
+    @property
+    def objective_weights(self) -> tuple[dict[str, float], ...]:
+        """The objectives, each as weights by name; a plain objective has the weight 1."""
+        return tuple(goal if isinstance(goal, dict) else {goal: 1.0} for goal in self.objectives)
+
+    def finding(self, key: str | KeyPath, message: str) -> Finding:
+        """Make a finding that points to a key's place in its file.
+
+        Parameters
+        ----------
+        key : such as ``event.lines[1]``, positions from 0; or ``("event", "lines", 1)``
+        message : what is wrong
+        """
+        return self._source.finding(parse_path(key) if isinstance(key, str) else key, message)
+
+    def horizon(
+        self, bus_labels: Sequence[int], load_buses: Iterable[int] | None = None
+    ) -> Horizon:
+        """Make the day's factors for a network.
+
+        Parameters
+        ----------
+        bus_labels : (n_bus,), bus labels in the network's order
+        load_buses : labels of the buses with load; all if not given. Only these need a share of
+            the customer classes.
+
+        Raises
+        ------
+        InputError
+            Shares name a bus that isn't there, or a bus with load has none.
+        """
+        labels = [int(label) for label in bus_labels]
+        factor, problems = self.load.factors(labels, labels if load_buses is None else load_buses)
+        if problems:
+            raise InputError(
+                self.finding(("load", "shares", str(bus)), message)
+                for bus, message in sorted(problems.items())
+            )
+        profile = np.array(self.resources.dg.profile, dtype=float)
+        hours = np.arange(1, HOURS + 1)
+        for array in (factor, profile, hours):
+            array.flags.writeable = False
+        return Horizon(load_factor=factor, dg_profile=profile, hours=hours)
+
+
+def read_case(name_or_path: str | Path) -> Case:
+    """Read and validate a case, without its network.
+
+    Parameters
+    ----------
+    name_or_path : name of a built-in case, a TOML file, or a folder with a ``case.toml``
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong with the case, each with its file, line and key.
+    """
+    source = read_source(name_or_path)
+    problems = list(find_contradictions(source.data))
+    try:
+        case = Case.model_validate(source.data)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        # A key may be missing only because the file that has it could not be read.
+        seen = [detail for detail in details if source.is_whole or detail["type"] != "missing"]
+        problems += [describe(detail, Case) for detail in seen]
+    problems.sort(key=lambda problem: source.order(problem[0]))
+    findings = source.findings + [source.finding(*problem) for problem in problems]
+    if findings:
+        raise InputError(findings)
+    case._source = source
+    return case

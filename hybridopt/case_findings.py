@@ -1,0 +1,98 @@
+"""What pydantic finds wrong, in words for whoever wrote the case file."""
+
+import typing
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from hybridopt.case_fields import show
+from hybridopt.case_place import KeyPath, format_path
+from hybridopt.case_tables import HOURS
+
+_WORDS = {
+    "missing": "is required",
+    "bool_type": "must be true or false, found {found}",
+    "string_type": "must be text, found {found}",
+    "float_type": "must be a number, found {found}",
+    "int_type": "must be a whole number, found {found}",
+    "int_from_float": "must be a whole number, found {found}",
+    "finite_number": "must be a finite number, found {found}",
+    "greater_than": "must be above {gt:g}, found {found}",
+    "greater_than_equal": "must be at least {ge:g}, found {found}",
+    "less_than": "must be below {lt:g}, found {found}",
+    "less_than_equal": "must be at most {le:g}, found {found}",
+    "literal_error": "must be {expected}, found {found}",
+    "tuple_type": "must be a list, found {found}",
+    "dict_type": "must be a table, found {found}",
+    "model_type": "must be a table, found {found}",
+    "value_error": "{error}",
+}
+
+
+def describe(error: ErrorDetails, model: type[BaseModel]) -> tuple[KeyPath, str]:
+    """Give the key path and the message of one of pydantic's errors.
+
+    Parameters
+    ----------
+    error : one entry of ``ValidationError.errors()``
+    model : what was validated
+    """
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    context: dict[str, Any] = dict(error.get("ctx", {}))
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return path, _unknown_key(path, model)
+    if kind in {"too_short", "too_long"}:
+        return path, _wrong_length(context)
+    if kind in _WORDS:
+        return path, _WORDS[kind].format(**context | {"found": show(error["input"])})
+    return path, f"{error['msg'][:1].lower()}{error['msg'][1:]}, found {show(error['input'])}"
+
+
+def _wrong_length(context: dict[str, Any]) -> str:
+    wanted = context.get("min_length", context.get("max_length"))
+    unit = "values (one per hour)" if wanted == HOURS else "entries"
+    bound = "" if wanted == HOURS else "at least " if "min_length" in context else "at most "
+    return f"must have {bound}{wanted} {unit}, found {context['actual_length']}"
+
+
+def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
+    key = str(path[-1])
+    here = _model_at(path[:-1], model)
+    close = get_close_matches(key, here.model_fields, n=1) if here else []
+    if close:
+        return f"unknown key; did you mean {close[0]!r}?"
+    elsewhere = [format_path(known) for known in _all_keys(model) if known[-1] == key]
+    if not elsewhere:
+        return "unknown key"
+    homes = [
+        f"in [{home.rpartition('.')[0]}]" if "." in home else "above the first [table]"
+        for home in elsewhere
+    ]
+    return f"unknown key; {key!r} belongs {' or '.join(homes)}"
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from _models_in(argument)
+
+
+def _model_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel] | None:
+    here: type[BaseModel] | None = model
+    for part in path:
+        if here is not None and isinstance(part, str):
+            field = here.model_fields.get(part)
+            here = next(_models_in(field.annotation), None) if field else None
+    return here
+
+
+def _all_keys(model: type[BaseModel], path: KeyPath = ()) -> Iterator[KeyPath]:
+    for name, field in model.model_fields.items():
+        yield (*path, name)
+        for below in _models_in(field.annotation):
+            yield from _all_keys(below, (*path, name))

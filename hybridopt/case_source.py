@@ -1,0 +1,205 @@
+"""Case files as they stand on disk: TOML, the files it extends, the CSV tables it names."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hybridopt.case_extends import get, inherit
+from hybridopt.case_place import KeyPath, find_places, format_path
+from hybridopt.case_tables import HOURS, TableError, read_day, read_shares
+from hybridopt.cases import builtin_cases
+from hybridopt.errors import Finding, InputError
+
+_DAYS: tuple[KeyPath, ...] = (
+    ("load", "curve"),
+    ("load", "classes", "*"),
+    ("resources", "dg", "profile"),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands.
+
+    Attributes
+    ----------
+    file : the file
+    label : its name as a message gives it
+    line : line number, from 1
+    """
+
+    file: Path
+    label: str
+    line: int
+
+
+@dataclass
+class Source:
+    """A case's tables after `extends` and CSV files, with the place of each key.
+
+    Attributes
+    ----------
+    file : the case file itself, not what it extends
+    name : built-in name, the folder of a ``case.toml``, or the file's stem
+    label : the file's name as a message gives it
+    data : the merged tables, not validated
+    places : place of every key, those of inherited values in the file that gives them
+    findings : what is wrong with the files themselves
+    is_whole : whether everything that the case extends could be read
+    """
+
+    file: Path
+    name: str
+    label: str
+    data: dict[str, Any] = field(default_factory=dict)
+    places: dict[KeyPath, Place] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    is_whole: bool = True
+
+    def locate(self, path: KeyPath) -> Place | None:
+        """Give the place of a key, or of the table or list in which it would stand."""
+        for depth in range(len(path), 0, -1):
+            if path[:depth] in self.places:
+                return self.places[path[:depth]]
+        return None
+
+    def order(self, path: KeyPath) -> tuple[bool, str, int]:
+        """Give a key to sort findings by: this file's first, in the order of their lines."""
+        place = self.locate(path)
+        if place is None:
+            return False, self.label, 0
+        return place.label != self.label, place.label, place.line
+
+    def finding(self, path: KeyPath, message: str) -> Finding:
+        """Make a finding for a key, whether it is there or missing."""
+        place = self.locate(path)
+        where = f"{place.label}:{place.line}" if place else self.label
+        named = len(path)
+        if not isinstance(get(self.data, path), dict):
+            named = max((i for i, part in enumerate(path) if isinstance(part, str)), default=0)
+        table, key = format_path(path[:named]), format_path(path[named:])
+        return Finding(" ".join(filter(None, (where, f"[{table}]" if table else "", key))), message)
+
+
+def read_source(name_or_path: str | Path) -> Source:
+    """Read a case file and everything it extends.
+
+    Parameters
+    ----------
+    name_or_path : name of a built-in case, a TOML file, or a folder with a ``case.toml``
+
+    Raises
+    ------
+    InputError
+        The case file itself is missing, cannot be read or is not TOML. What is wrong with the
+        files that it names goes into the source's `findings`.
+    """
+    found = _find_file(str(name_or_path), Path())
+    if isinstance(found, str):
+        raise InputError([Finding(str(name_or_path), found)])
+    return _read_chain(*found, chain=())
+
+
+def _find_file(name: str, folder: Path) -> tuple[Path, str] | str:
+    """Give a case's file and its label, or say why there is none."""
+    known = builtin_cases()
+    if name in known:
+        return known[name], f"cases/{name}/case.toml"
+    path = folder / name
+    if path.is_dir() and (path / "case.toml").is_file():
+        path /= "case.toml"
+    if path.is_file():
+        return path, str(path)
+    close = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"no case file of this name and no built-in case ({', '.join(known)}){hint}"
+
+
+def _read_chain(file: Path, label: str, chain: tuple[Path, ...]) -> Source:
+    name = file.parent.resolve().name if file.name == "case.toml" else file.stem
+    source = Source(file, name, label)
+    source.data, lines = _read_toml(file, label)
+    source.places = {path: Place(file, label, line) for path, line in lines.items()}
+    source.findings.extend(_read_tables(source))
+    parent = source.data.get("extends")
+    if isinstance(parent, str):
+        try:
+            _take_over(source, _read_parent(source, parent, (*chain, file.resolve())))
+        except InputError as error:
+            source.findings.extend(error.findings)
+            source.is_whole = False
+    return source
+
+
+def _take_over(source: Source, parent: Source) -> None:
+    taken = inherit(source.data, parent.data)
+    for path, place in parent.places.items():
+        if any(path[: len(key)] == key for key in taken):
+            source.places[path] = place
+    source.findings += parent.findings
+    source.is_whole = source.is_whole and parent.is_whole
+
+
+def _read_parent(source: Source, name: str, chain: tuple[Path, ...]) -> Source:
+    found = _find_file(name, source.file.parent)
+    if isinstance(found, str):
+        raise InputError([source.finding(("extends",), f"{name!r}: {found}")])
+    if found[0].resolve() in chain:
+        circle = " -> ".join(f"{path.parent.name}/{path.name}" for path in (*chain, found[0]))
+        message = f"{name!r} makes the case extend itself ({circle})"
+        raise InputError([source.finding(("extends",), message)])
+    return _read_chain(*found, chain)
+
+
+def _read_toml(file: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    try:
+        text = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        raise InputError([Finding(label, f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        raise InputError([Finding(label, f"is not UTF-8 text: {error.reason}")]) from None
+    try:
+        return tomllib.loads(text), find_places(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        match = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
+        line = int(match[1]) if match and match[1] else len(text.splitlines()) or 1
+        said = message[: match.start()] if match else message
+        raise InputError([Finding(f"{label}:{line}", f"not valid TOML: {said}")]) from None
+
+
+def _read_tables(source: Source) -> Iterator[Finding]:
+    """Put the content of CSV files in the place of their names."""
+    for pattern in (*_DAYS, ("load", "shares")):
+        for path in list(_matching(source.data, pattern)):
+            holder, key = get(source.data, path[:-1]), path[-1]
+            if not isinstance(holder[key], str):
+                continue
+            file = source.file.parent / holder[key]
+            label = str(Path(source.label).parent / holder[key])
+            try:
+                table = read_shares(file) if key == "shares" else read_day(file)
+            except TableError as error:
+                where = f"{label}:{error.line}" if error.line else label
+                yield source.finding(path, f"{where}: {error.message}")
+                # Something to go on with, so that nothing is found because of this.
+                holder[key] = {} if key == "shares" else [1.0] * HOURS
+                continue
+            holder[key] = table.data
+            for part, line in table.lines.items():
+                source.places[(*path, *part)] = Place(file, label, line)
+
+
+def _matching(data: Any, pattern: KeyPath) -> Iterator[KeyPath]:
+    """Give the paths in `data` that fit a pattern, whose ``*`` stands for any key."""
+    if not pattern:
+        yield ()
+    elif isinstance(data, dict):
+        keys = list(data) if pattern[0] == "*" else [pattern[0]]
+        for key in keys:
+            if key in data:
+                yield from ((key, *rest) for rest in _matching(data[key], pattern[1:]))
