@@ -1,0 +1,268 @@
+"""The dispatch model compiled for one grid, and the bounds that turn it into one problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybridopt.models.dispatch import build_dispatch
+from hybridopt.solvers.ipopt import CompiledModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from hybridopt.grid import DGSites, Grid
+    from hybridopt.solvers.ipopt import Bounds, Solution
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
+
+GOALS = ("unserved_mwh", "operating_cost", "plan_cost", "loss_mwh")
+HOLD_SLACK = 1e-7  # relative room left to a goal that is held while the next one is pursued
+
+
+@dataclass
+class State:
+    """What is switched on, and what is asked of it, in the hours of one problem.
+
+    Attributes
+    ----------
+    branch_on : (n_branch,) closed branches
+    gen_on : (n_t, n_gen) units that run
+    site_on : (n_site,) installed generators
+    rating_min, rating_max : (n_site,), pu; equal where the rating is given
+    p_demand, q_demand : (n_t, n_bus), pu, connected demand
+    profile : (n_t,) largest DG output per unit of rating
+    dt : (n_t,), h; 0 leaves an hour out
+    priority : (n_bus,) weight of unserved energy
+    shunt_g, shunt_b : (n_bus,), pu
+    must_serve : (n_t,) hours in which every energised bus is served in full
+    """
+
+    branch_on: Bools
+    gen_on: Bools
+    site_on: Bools
+    rating_min: Floats
+    rating_max: Floats
+    p_demand: Floats
+    q_demand: Floats
+    profile: Floats
+    dt: Floats
+    priority: Floats
+    shunt_g: Floats
+    shunt_b: Floats
+    must_serve: Bools
+
+
+class CompiledDispatch:
+    """The dispatch model of a grid over ``n_t`` coupled hours, ready to be solved by bounds.
+
+    Parameters
+    ----------
+    grid : every branch that a plan could use
+    sites : every place where DG may stand
+    n_t : number of coupled hours
+    """
+
+    def __init__(self, grid: Grid, sites: DGSites, n_t: int) -> None:
+        self.grid, self.sites, self.n_t = grid, sites, n_t
+        model = build_dispatch(grid, sites, n_t)
+        nlp = CompiledModel(model)
+        self.nlp = nlp
+        n_bus, n_gen, n_site, n_br = grid.n_bus, grid.n_gen, len(sites.bus), grid.n_branch
+        self.vm, self.va = (nlp.columns(v, n_t, n_bus) for v in (model.vm, model.va))
+        self.served = nlp.columns(model.served, n_t, n_bus)
+        self.p, self.q = (nlp.columns(v, n_t, n_gen) for v in (model.p, model.q))
+        self.dg_p, self.dg_q = (nlp.columns(v, n_t, n_site) for v in (model.dg_p, model.dg_q))
+        self.rating = nlp.columns(model.rating, n_site)
+        self._data = {
+            "closed": nlp.columns(model.closed, n_br),
+            "p_demand": nlp.columns(model.p_demand, n_t, n_bus),
+            "q_demand": nlp.columns(model.q_demand, n_t, n_bus),
+            "dt": nlp.columns(model.dt, n_t),
+            "profile": nlp.columns(model.profile, n_t),
+            "dg_on": nlp.columns(model.dg_on, n_t, n_site),
+            "gen_on": nlp.columns(model.gen_on, n_t, n_gen),
+            "shunt_g": nlp.columns(model.shunt_g, n_bus),
+            "shunt_b": nlp.columns(model.shunt_b, n_bus),
+            "priority": nlp.columns(model.weight_unserved, n_bus),
+        }
+        self._weight = {
+            goal: nlp.columns(getattr(model, f"goal_{name}"), *(() if name == "plan_cost" else (n_t,)))
+            for goal, name in zip(
+                GOALS, ("unserved", "operating_cost", "plan_cost", "loss"), strict=True
+            )
+        }
+        self._hold = {
+            goal: nlp.rows(getattr(model, f"hold_{name}"))
+            for goal, name in (
+                ("unserved_mwh", "unserved"),
+                ("operating_cost", "operating_cost"),
+                ("plan_cost", "plan_cost"),
+            )
+            if hasattr(model, f"hold_{name}")
+        }
+        self._balance = [nlp.rows(r, n_t, n_bus) for r in (model.balance_p, model.balance_q)]
+        self._limit = [nlp.rows(r, n_t, n_br) for r in (model.limit_from, model.limit_to)]
+        caps = ("dg_cap_p", "dg_cap_q_max", "dg_cap_q_min")
+        self._dg_cap = {
+            name: nlp.rows(getattr(model, name), n_t, n_site)
+            for name in caps
+            if hasattr(model, name)
+        }
+        self._penetration = np.empty(0, dtype=np.int64)
+        if hasattr(model, "penetration"):
+            count = 1 if sites.penetration_on_capacity else n_t
+            self._penetration = nlp.rows(model.penetration, count)
+        self._base = self._everything_fixed()
+
+    def _everything_fixed(self) -> Bounds:
+        """Bounds in which nothing is free and no row counts."""
+        bounds = self.nlp.bounds()
+        bounds.row_on[:] = False
+        bounds.x_min[:] = bounds.x_max[:] = bounds.x_start[:] = 0.0
+        bounds.fix(self.vm, 1.0)
+        return bounds
+
+    def energised(self, state: State) -> tuple[Bools, list[tuple[int, int]]]:
+        """Which buses are energised, and the angle reference of each island.
+
+        An island is energised when it holds a running grid-forming unit.
+
+        Returns
+        -------
+        alive : (n_t, n_bus)
+        references : (hour, bus) pairs, one for each energised island and hour
+        """
+        grid, sites = self.grid, self.sites
+        island = grid.islands(state.branch_on)
+        site_bus = np.array(sites.bus, dtype=np.int64)[state.site_on] if sites.bus else []
+        alive = np.zeros((self.n_t, grid.n_bus), dtype=bool)
+        references: list[tuple[int, int]] = []
+        forming_dg = list(site_bus) if sites.grid_forming else []
+        for t in np.flatnonzero(state.dt > 0):
+            run = grid.gen_forming & state.gen_on[t]
+            seen: set[int] = set()
+            for bus in [*grid.gen_bus[run].tolist(), *(int(b) for b in forming_dg)]:
+                number = int(island[bus])
+                if number not in seen and grid.bus_in_service[bus]:
+                    seen.add(number)
+                    references.append((int(t), bus))
+            alive[t] = np.isin(island, list(seen)) & grid.bus_in_service
+        return alive, references
+
+    def bounds(
+        self,
+        state: State,
+        goals: Mapping[str, float],
+        hold: Mapping[str, float] | None = None,
+    ) -> Bounds:
+        """Bounds of one problem, started flat.
+
+        Parameters
+        ----------
+        state : what is on
+        goals : weight of each goal to minimise
+        hold : largest value of goals reached before; ``plan_cost`` is the money left for ratings
+        """
+        b = self._base.copy()
+        grid = self.grid
+        alive, references = self.energised(state)
+        self._set_data(b, state)
+        for goal, weight in goals.items():
+            columns = self._weight[goal]
+            kept = columns >= 0
+            value = weight if goal == "plan_cost" else weight * state.dt
+            b.fix(columns[kept], np.broadcast_to(value, columns.shape)[kept])
+        self._free_buses(b, state, alive, references)
+        on = state.gen_on & alive[:, grid.gen_bus]
+        for columns, low, high in ((self.p, grid.p_min, grid.p_max), (self.q, grid.q_min, grid.q_max)):
+            self._free(b, columns, on, low, high, np.clip((low + high) / 2, low, high))
+        self._free_dg(b, state, alive)
+        closed = state.branch_on & alive[:, grid.branch_from]
+        for rows, rate in zip(self._limit, (grid.rate_from, grid.rate_to), strict=True):
+            b.row_on[rows[closed & np.isfinite(rate)]] = True
+        for goal, value in (hold or {}).items():
+            if goal in self._hold and np.isfinite(value):
+                row = self._hold[goal]
+                b.row_on[row] = True
+                b.row_min[row], b.row_max[row] = -np.inf, value
+        return b
+
+    def _set_data(self, b: Bounds, state: State) -> None:
+        for name, columns in self._data.items():
+            value = {
+                "closed": state.branch_on,
+                "dg_on": np.broadcast_to(state.site_on, (self.n_t, len(state.site_on))),
+            }.get(name)
+            value = getattr(state, name) if value is None else value
+            kept = columns >= 0
+            b.fix(columns[kept], np.asarray(value, dtype=float)[kept])
+
+    def _free_buses(
+        self, b: Bounds, state: State, alive: Bools, references: list[tuple[int, int]]
+    ) -> None:
+        grid = self.grid
+        vm_start = np.clip(1.0, grid.vm_min, grid.vm_max)
+        self._free(b, self.vm, alive, grid.vm_min, grid.vm_max, vm_start)
+        free = alive.copy()
+        for t, bus in references:
+            free[t, bus] = False
+        self._free(b, self.va, free, -np.inf, np.inf, 0.0)
+        demand = (state.p_demand != 0) | (state.q_demand != 0)
+        b.fix(self.served[alive], 1.0)
+        shed = alive & demand & ~state.must_serve[:, None]
+        self._free(b, self.served, shed, 0.0, 1.0, 1.0)
+        for rows in self._balance:
+            b.row_on[rows[alive]] = True
+
+    def _free_dg(self, b: Bounds, state: State, alive: Bools) -> None:
+        sites, ratio = self.sites, self.sites.max_p_ratio
+        if not sites.bus:
+            return
+        at = np.array(sites.bus, dtype=np.int64)
+        on = state.site_on & alive[:, at]
+        rating = state.rating_max
+        cap_p = ratio * state.profile[:, None] * rating
+        cap_q = np.full((self.n_t, len(at)), np.inf)
+        if np.isfinite(sites.tan_phi):
+            cap_q = np.broadcast_to(ratio * sites.tan_phi * rating, cap_q.shape)
+        self._free(b, self.dg_p, on, np.zeros_like(cap_p), cap_p, cap_p / 2)
+        self._free(b, self.dg_q, on, -cap_q, cap_q, 0.0)
+        choose = state.site_on & (state.rating_min < state.rating_max)
+        b.fix(self.rating[state.site_on], rating[state.site_on])
+        self._free(b, self.rating, choose, state.rating_min, rating, rating)
+        for rows in self._dg_cap.values():
+            b.row_on[rows[on & choose]] = True
+        if self._penetration.size:
+            limit = sites.penetration_limit * state.p_demand.sum(axis=1)
+            if sites.penetration_on_capacity:
+                limit = limit.max(keepdims=True)
+                used = np.array([bool(choose.any())])
+            else:
+                used = on.any(axis=1)
+            b.row_max[self._penetration] = limit
+            b.row_on[self._penetration[used]] = True
+
+    @staticmethod
+    def _free(b: Bounds, columns: Ints, where: Bools, low: Any, high: Any, start: Any) -> None:
+        """Give the chosen entries of a variable their range and start."""
+        to = columns[where]
+        for target, value in ((b.x_min, low), (b.x_max, high), (b.x_start, start)):
+            target[to] = np.broadcast_to(value, columns.shape)[where]
+
+    def value(self, solution: Solution, columns: Ints) -> Floats:
+        """Values of a variable at a solution, in the variable's shape."""
+        return np.asarray(np.where(columns >= 0, solution.x[columns], 0.0), dtype=np.float64)
+
+    def start_from(self, bounds: Bounds, solution: Solution) -> Bounds:
+        """Start at an earlier solution of the same model."""
+        free = bounds.x_min < bounds.x_max
+        bounds.x_start[free] = solution.x[free]
+        return bounds

@@ -1,0 +1,260 @@
+"""The grid as frozen arrays in per unit, and what an event and a plan do to it.
+
+Everything the models need, and nothing of the file it came from. Powers are per unit on
+``base_mva``, admittances per unit, angles radian; positions (``branch_from``, ``gen_bus``) are
+plain ints into the bus arrays, labels (``bus_id``) are what a user writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+    Complexes = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """One state of a network.
+
+    Attributes
+    ----------
+    base_mva : MVA
+        Power base of every per-unit value.
+    bus_id : (n_bus,) labels
+        What users, reports and files call the buses.
+    vn_kv, vm_min, vm_max : (n_bus,), kV and pu
+    bus_x, bus_y : (n_bus,)
+        Drawing coordinates, NaN when the network has none.
+    bus_in_service : (n_bus,)
+    branch_from, branch_to : (n_branch,) bus positions
+    y_ff, y_ft, y_tf, y_tt : (n_branch,), pu
+        Two-port admittances: ``i_from = y_ff v_from + y_ft v_to`` and so on.
+    rate_from, rate_to : (n_branch,), pu, inf without a limit
+        Largest current at either end, or largest apparent power at both (see ``rate_is_power``).
+    rate_is_power : (n_branch,)
+        True where the limit is an apparent power (MATPOWER), False where it is a current.
+    branch_kind : "line" or "trafo";  branch_index : position in pandapower's table, -1 for new
+    gen_bus : (n_gen,) bus positions
+    p_min, p_max, q_min, q_max : (n_gen,), pu, positive injects
+    gen_cost : (n_gen, n_coef)
+        Polynomial in MW, ascending powers, currency per hour.
+    gen_forming : (n_gen,)
+        True for units that can hold an island's voltage (external grids and generators).
+    load_bus, load_p, load_q : (n_load,), pu, positive consumes
+        A load that is out of service is still demanded: it counts as unserved.
+    shunt_bus, shunt_g, shunt_b : (n_shunt,), pu at 1 pu voltage, b positive injects
+    """
+
+    base_mva: float
+    bus_id: tuple[int, ...]
+    bus_name: tuple[str, ...]
+    vn_kv: Floats
+    vm_min: Floats
+    vm_max: Floats
+    bus_x: Floats
+    bus_y: Floats
+    bus_in_service: Bools
+    branch_name: tuple[str, ...]
+    branch_kind: tuple[str, ...]
+    branch_index: Ints
+    branch_from: Ints
+    branch_to: Ints
+    y_ff: Complexes
+    y_ft: Complexes
+    y_tf: Complexes
+    y_tt: Complexes
+    rate_from: Floats
+    rate_to: Floats
+    rate_is_power: Bools
+    branch_in_service: Bools
+    gen_name: tuple[str, ...]
+    gen_kind: tuple[str, ...]
+    gen_index: Ints
+    gen_bus: Ints
+    p_min: Floats
+    p_max: Floats
+    q_min: Floats
+    q_max: Floats
+    gen_cost: Floats
+    gen_forming: Bools
+    gen_in_service: Bools
+    load_name: tuple[str, ...]
+    load_index: Ints
+    load_bus: Ints
+    load_p: Floats
+    load_q: Floats
+    load_in_service: Bools
+    shunt_index: Ints
+    shunt_bus: Ints
+    shunt_g: Floats
+    shunt_b: Floats
+    shunt_in_service: Bools
+
+    @property
+    def n_bus(self) -> int:
+        """Number of buses."""
+        return len(self.bus_id)
+
+    @property
+    def n_branch(self) -> int:
+        """Number of branches, open ones included."""
+        return len(self.branch_name)
+
+    @property
+    def n_gen(self) -> int:
+        """Number of units, those out of service included."""
+        return len(self.gen_name)
+
+    def demand(self, *, connected_only: bool = False) -> tuple[Floats, Floats]:
+        """Nominal demand at each bus.
+
+        Parameters
+        ----------
+        connected_only : bool
+            Leave out loads that are out of service, that is those that cannot be served.
+
+        Returns
+        -------
+        p, q : (n_bus,), pu, positive consumes
+        """
+        count = self.load_in_service if connected_only else np.ones(len(self.load_bus), dtype=bool)
+        p = np.bincount(self.load_bus[count], self.load_p[count], minlength=self.n_bus)
+        q = np.bincount(self.load_bus[count], self.load_q[count], minlength=self.n_bus)
+        return p, q
+
+    def shunt(self) -> tuple[Floats, Floats]:
+        """Shunt conductance and susceptance at each bus: g, b of shape (n_bus,), pu."""
+        on = self.shunt_in_service
+        g = np.bincount(self.shunt_bus[on], self.shunt_g[on], minlength=self.n_bus)
+        b = np.bincount(self.shunt_bus[on], self.shunt_b[on], minlength=self.n_bus)
+        return g, b
+
+    def branch_usable(self) -> Bools:
+        """Branches that carry current: in service, and so are both end buses."""
+        return (
+            self.branch_in_service
+            & self.bus_in_service[self.branch_from]
+            & self.bus_in_service[self.branch_to]
+        )
+
+    def islands(self, branch_on: Bools | None = None) -> Ints:
+        """Number the connected components.
+
+        Parameters
+        ----------
+        branch_on : (n_branch,), optional
+            Closed branches; the grid's own by default.
+
+        Returns
+        -------
+        (n_bus,) island of each bus, numbered from 0 in the order of the first bus
+        """
+        on = self.branch_usable() if branch_on is None else branch_on
+        ends = (self.branch_from[on], self.branch_to[on])
+        graph = coo_matrix((np.ones(int(on.sum())), ends), shape=(self.n_bus, self.n_bus))
+        _, label = connected_components(graph, directed=False)
+        return np.asarray(label, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a disruption takes out, as positions into a Grid's arrays."""
+
+    branches: tuple[int, ...] = ()
+    gens: tuple[int, ...] = ()
+    loads: tuple[int, ...] = ()
+    buses: tuple[int, ...] = ()
+    shunts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class DGSites:
+    """Where distributed generation may stand, and on what terms.
+
+    Attributes
+    ----------
+    bus : tuple of bus positions
+    tan_phi : 1
+        Largest |q| per rated p; inf when reactive power has no limit.
+    cost_per_mw : currency per MW of rating
+    operating_cost : polynomial in MW, ascending, currency per hour, one unit
+    grid_forming : bool
+        Whether a unit can energise an island by itself.
+    min_mw, max_mw : MW
+        Smallest and largest rating of one unit.
+    max_p_ratio : 1
+        Output allowed in the dispatch per MW of rating (1.5 in Diaz Vargas et al. 2024).
+    penetration_limit : 1 or inf
+        Largest share of demand (eta in Diaz Vargas et al. 2024).
+    penetration_on_capacity : bool
+        The limit is on installed capacity at the peak (the paper's form), else on power.
+    """
+
+    bus: tuple[int, ...] = ()
+    tan_phi: float = 0.0
+    cost_per_mw: float = 0.0
+    operating_cost: tuple[float, ...] = (0.0,)
+    grid_forming: bool = True
+    min_mw: float = 0.0
+    max_mw: float = np.inf
+    max_p_ratio: float = 1.0
+    penetration_limit: float = np.inf
+    penetration_on_capacity: bool = True
+
+
+@dataclass(frozen=True, order=True)
+class Unit:
+    """A distributed generator of a plan: its bus position and rating (None: to be chosen)."""
+
+    bus: int
+    rating_mw: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the operator does: branches to close and generators to place.
+
+    Attributes
+    ----------
+    branches : sorted branch positions (damaged, new and tie lines) that are closed
+    units : distributed generators, sorted by bus position
+    """
+
+    branches: tuple[int, ...] = ()
+    units: tuple[Unit, ...] = ()
+
+
+def apply_event(grid: Grid, event: Event) -> Grid:
+    """Take the event's elements out of service."""
+
+    def without(flags: Bools, out: tuple[int, ...]) -> Bools:
+        left = flags.copy()
+        left[list(out)] = False
+        return left
+
+    return replace(
+        grid,
+        branch_in_service=without(grid.branch_in_service, event.branches),
+        gen_in_service=without(grid.gen_in_service, event.gens),
+        load_in_service=without(grid.load_in_service, event.loads),
+        bus_in_service=without(grid.bus_in_service, event.buses),
+        shunt_in_service=without(grid.shunt_in_service, event.shunts),
+    )
+
+
+def apply_plan(grid: Grid, plan: Plan) -> Grid:
+    """Close the plan's branches (its generators are dispatched beside the grid's own)."""
+    closed = grid.branch_in_service.copy()
+    closed[list(plan.branches)] = True
+    return replace(grid, branch_in_service=closed)
