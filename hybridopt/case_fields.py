@@ -12,10 +12,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainValidator,
     Strict,
     WithJsonSchema,
 )
+from pydantic_core import CoreSchema, core_schema
 
 from hybridopt.case_tables import HOURS
 
@@ -75,14 +78,30 @@ def show(value: object) -> str:
     return written if len(written) <= 40 else f"{written[:37]}..."
 
 
-def _interval(low: float, high: float, *, open_low: bool = False) -> Any:
-    def check(value: float) -> float:
-        if low <= value <= high and not (open_low and value == low):
-            return value
-        sign = "(" if open_low else "["
-        raise ValueError(f"must lie in {sign}{low:g}, {high:g}], found {value:g}")
+@dataclass(frozen=True)
+class _Interval:
+    """Bounds of a number, both named when it lies outside."""
 
-    return AfterValidator(check)
+    low: float
+    high: float
+    open_low: bool = False
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        lower = "exclusiveMinimum" if self.open_low else "minimum"
+        return handler(core) | {lower: self.low, "maximum": self.high}
+
+    def _check(self, value: float) -> float:
+        if self.low <= value <= self.high and not (self.open_low and value == self.low):
+            return value
+        sign = "(" if self.open_low else "["
+        raise ValueError(f"must lie in {sign}{self.low:g}, {self.high:g}], found {value:g}")
 
 
 def is_whole(value: object) -> TypeGuard[int]:
@@ -107,6 +126,19 @@ def _unique(what: str, key: Callable[[Any], Hashable] = lambda item: item) -> Af
         return items
 
     return AfterValidator(check)
+
+
+def _refuse_empty(value: object) -> object:
+    if isinstance(value, list | tuple) and not value:
+        raise ValueError("lists nothing")
+    return value
+
+
+def _check_day(value: object) -> object:
+    # Before the entries are looked at, so that wrong ones are counted too.
+    if isinstance(value, list | tuple) and len(value) != HOURS:
+        raise ValueError(f"must have {HOURS} values (one per hour), found {len(value)}")
+    return value
 
 
 def _read_branch(value: object) -> str | int | tuple[int, int]:
@@ -147,26 +179,28 @@ def _branch_identity(written: Any) -> Hashable:
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
-Fraction = Annotated[Number, _interval(0, 1)]
-PowerFactor = Annotated[Number, _interval(0, 1, open_low=True)]
+Fraction = Annotated[Number, _Interval(0, 1)]
+PowerFactor = Annotated[Number, _Interval(0, 1, open_low=True)]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 
+NOT_EMPTY = BeforeValidator(_refuse_empty)
+
 BusLabel = Annotated[Whole, Field(ge=0)]
 BusKey = Annotated[int, BeforeValidator(_read_bus_key)]
-Hour = Annotated[Whole, _interval(1, HOURS)]
+Hour = Annotated[Whole, _Interval(1, HOURS)]
 
 _FILE = {"type": "string", "description": "CSV file, columns hour,factor"}
 _DAY: dict[str, Any] = {"type": "array", "items": {"type": "number", "minimum": 0}}
 _DAY |= {"minItems": HOURS, "maxItems": HOURS}
 Day = Annotated[
     tuple[NonNegative, ...],
-    Field(min_length=HOURS, max_length=HOURS),
+    BeforeValidator(_check_day),
     WithJsonSchema({"anyOf": [_DAY, _FILE]}),
 ]
 FractionDay = Annotated[
     tuple[Fraction, ...],
-    Field(min_length=HOURS, max_length=HOURS),
+    BeforeValidator(_check_day),
     WithJsonSchema({"anyOf": [_DAY | {"items": {"maximum": 1, "minimum": 0}}, _FILE]}),
 ]
 
@@ -187,6 +221,6 @@ Branches = Annotated[tuple[BranchName, ...], _unique("branch", _branch_identity)
 Elements = Annotated[tuple[ElementName, ...], _unique("element")]
 BranchCosts = Annotated[dict[str, NonNegative], _unique("branch", _branch_identity)]
 Buses = Annotated[tuple[BusLabel, ...], _unique("bus")]
-Sizes = Annotated[tuple[Positive, ...], Field(min_length=1), _unique("size")]
-Hours = Annotated[tuple[Hour, ...], Field(min_length=1), _unique("hour")]
-Polynomial = Annotated[tuple[Number, ...], Field(min_length=1)]
+Sizes = Annotated[tuple[Positive, ...], NOT_EMPTY, _unique("size")]
+Hours = Annotated[tuple[Hour, ...], NOT_EMPTY, _unique("hour")]
+Polynomial = Annotated[tuple[Number, ...], NOT_EMPTY]

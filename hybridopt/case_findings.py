@@ -10,7 +10,6 @@ from pydantic_core import ErrorDetails
 
 from hybridopt.case_fields import show
 from hybridopt.case_place import KeyPath, format_path
-from hybridopt.case_tables import HOURS
 
 _WORDS = {
     "missing": "is required",
@@ -45,18 +44,9 @@ def describe(error: ErrorDetails, model: type[BaseModel]) -> tuple[KeyPath, str]
     kind = error["type"]
     if kind == "extra_forbidden":
         return path, _unknown_key(path, model)
-    if kind in {"too_short", "too_long"}:
-        return path, _wrong_length(context)
     if kind in _WORDS:
         return path, _WORDS[kind].format(**context | {"found": show(error["input"])})
     return path, f"{error['msg'][:1].lower()}{error['msg'][1:]}, found {show(error['input'])}"
-
-
-def _wrong_length(context: dict[str, Any]) -> str:
-    wanted = context.get("min_length", context.get("max_length"))
-    unit = "values (one per hour)" if wanted == HOURS else "entries"
-    bound = "" if wanted == HOURS else "at least " if "min_length" in context else "at most "
-    return f"must have {bound}{wanted} {unit}, found {context['actual_length']}"
 
 
 def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
@@ -75,11 +65,12 @@ def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
     return f"unknown key; {key!r} belongs {' or '.join(homes)}"
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Give the tables that a field's type may hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in typing.get_args(annotation):
-        yield from _models_in(argument)
+        yield from models_in(argument)
 
 
 def _model_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel] | None:
@@ -87,12 +78,12 @@ def _model_at(path: KeyPath, model: type[BaseModel]) -> type[BaseModel] | None:
     for part in path:
         if here is not None and isinstance(part, str):
             field = here.model_fields.get(part)
-            here = next(_models_in(field.annotation), None) if field else None
+            here = next(models_in(field.annotation), None) if field else None
     return here
 
 
 def _all_keys(model: type[BaseModel], path: KeyPath = ()) -> Iterator[KeyPath]:
     for name, field in model.model_fields.items():
         yield (*path, name)
-        for below in _models_in(field.annotation):
+        for below in models_in(field.annotation):
             yield from _all_keys(below, (*path, name))

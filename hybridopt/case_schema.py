@@ -1,6 +1,5 @@
 """The tables of a case file and their keys; the published JSON schema is made from them."""
 
-import json
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from hybridopt.case_fields import (
+    NOT_EMPTY,
     Branches,
     BusKey,
     ElementName,
@@ -42,19 +42,25 @@ DEFAULT_OBJECTIVES: dict[str, tuple[str, ...]] = {
 Objective = str | dict[str, float]
 
 
+def _check_objective_name(name: object) -> None:
+    if name not in OBJECTIVES:
+        close = get_close_matches(str(name), OBJECTIVES, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"must be one of {', '.join(OBJECTIVES)}, found {show(name)}{hint}")
+
+
 def _read_objective(value: object) -> Objective:
-    weights: dict[Any, Any] = value if isinstance(value, dict) else {value: 1.0}
-    if not weights:
+    if not isinstance(value, dict):
+        _check_objective_name(value)
+        return str(value)
+    if not value:
         raise ValueError("a weighted sum needs at least one objective")
-    for name, weight in weights.items():
-        if name not in OBJECTIVES:
-            close = get_close_matches(str(name), OBJECTIVES, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"must be one of {', '.join(OBJECTIVES)}, found {show(name)}{hint}")
+    for name, weight in value.items():
+        _check_objective_name(name)
         is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not (is_number and 0 < weight < float("inf")):
             raise ValueError(f"the weight of {name} must be a number above 0, found {show(weight)}")
-    return weights if isinstance(value, dict) else str(value)
+    return value
 
 
 def _forget_default(schema: dict[str, Any]) -> None:
@@ -89,7 +95,8 @@ Objectives = Annotated[
         Annotated[Objective, PlainValidator(_read_objective), WithJsonSchema(_OBJECTIVE_SCHEMA)],
         ...,
     ],
-    Field(min_length=1, json_schema_extra=_forget_default),
+    Field(json_schema_extra=_forget_default),
+    NOT_EMPTY,
     AfterValidator(_refuse_repeated_objectives),
     BeforeValidator(_default_objectives),
 ]
@@ -217,10 +224,3 @@ class CaseFile(Table):
         if budget is None and resources is not None and resources.offer_any:
             raise PydanticKnownError("missing")
         return 0.0 if budget is None else budget
-
-
-def json_schema() -> str:
-    """Write the JSON schema of case files, as published in ``cases/case.schema.json``."""
-    schema = CaseFile.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return json.dumps(schema, indent=2) + "\n"
