@@ -3,6 +3,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 VENV := .venv
 READY := $(VENV)/ready
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 # An unfinished environment, one made in another folder and one whose Python is gone
 # would fail in odd ways later: forget its stamp, and set-up starts from nothing.
@@ -17,7 +18,7 @@ setup: $(READY)
 $(READY): pyproject.toml solvers/install.py
 	$(PYTHON) solvers/install.py --venv $(VENV)
 	rm -f $@
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[test,dev]"
+	$(PIP) -e ".[test,dev]"
 	$(VENV)/bin/python solvers/install.py
 	echo "$(CURDIR)" > $@
 
@@ -38,19 +39,20 @@ format: $(READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-# mypy sees neither __path__ nor the editable finder, so it reads a throwaway installation.
+# mypy and pdoc lose their way in a checkout, whose __path__ leads back to its root, so they
+# read a throwaway installation.
 # build/ goes first: modules left there by an earlier build would be installed again.
+COPY = rm -rf build && $(PIP) --no-deps --target build/copy . && cd build/copy
+
 types: $(READY)
-	rm -rf build
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/types .
-	cd build/types && ../../$(VENV)/bin/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p hybridopt
+	$(COPY) && ../../$(VENV)/bin/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p hybridopt
+
+docs: $(READY)
+	$(PIP) -e ".[docs]"
+	$(COPY) && ../../$(VENV)/bin/python -m pdoc --docformat numpy --math --output-directory ../docs hybridopt
 
 bench: $(READY)
 	$(VENV)/bin/python -m benchmarks
-
-docs: $(READY)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
-	$(VENV)/bin/pdoc --docformat numpy --math --output-directory build/docs hybridopt
 
 # Leaves .venv and results alone.
 clean:
