@@ -17,9 +17,20 @@ FOLDERS = SETUPTOOLS["package-dir"]
 # cases are data, so they come first: the reader of case files looks them up.
 LAYERS = [
     ["errors", "cases", "cases.*"],
-    ["grid", "case", "case_*", "result"],
+    ["grid", "case", "case_*", "result", "result_*"],
     ["models", "models.*", "solvers", "solvers.*"],
-    ["network", "network_*", "compiled", "plan_space", "evaluate", "verify", "doctor"],
+    [
+        "network",
+        "network_*",
+        "compiled",
+        "hours",
+        "ratings",
+        "dispatch",
+        "plan_space",
+        "evaluate",
+        "verify",
+        "doctor",
+    ],
     ["study", "resilience", "restore", "reconfigure", "allocate", "siting"],
     ["", "report", "report_*", "plots", "cli", "cli_*", "__main__"],
 ]
