@@ -172,7 +172,9 @@ def _bad_numbers(net: Any, source: str) -> list[Finding]:
     return findings
 
 
-def grid_from_net(net: Any, label_offset: int = 0, branch_limit: str | None = None) -> Grid:
+def grid_from_net(
+    net: Any, label_offset: int = 0, branch_limit: str | None = None
+) -> tuple[Grid, dict[int, int]]:
     """Turn a prepared net into a Grid.
 
     Branch two-ports come from pandapower's own conversion, so that a load flow of the net and the
@@ -186,6 +188,11 @@ def grid_from_net(net: Any, label_offset: int = 0, branch_limit: str | None = No
     branch_limit : "current" or "power"; by default "power" for nets that came from MATPOWER
         without a current rating is not guessed: pandapower rates lines in kA, so "current"
 
+    Returns
+    -------
+    grid : Grid
+    position : Grid position of each bus index of the net
+
     Notes
     -----
     Missing limits: voltage 0.9 to 1.1 pu; a generator's ``max_p_mw`` is its ``p_mw`` and its
@@ -197,10 +204,9 @@ def grid_from_net(net: Any, label_offset: int = 0, branch_limit: str | None = No
     for table in ("bus", "line", "trafo", "shunt"):
         live[table]["in_service"] = True
     ppc = _to_ppc(live)
-    lookup: NDArray[np.int64] = live._pd2ppc_lookups["bus"]
     base = float(ppc["baseMVA"])
     n_bus = len(ppc["bus"])
-    position = {int(i): int(lookup[i]) for i in net.bus.index}
+    position = {int(i): int(live._pd2ppc_lookups["bus"][i]) for i in net.bus.index}
     first = {p: i for i, p in sorted(position.items(), reverse=True)}
     order = [first[p] for p in range(n_bus)]
     at = np.vectorize(position.__getitem__, otypes=[np.int64])
@@ -210,11 +216,13 @@ def grid_from_net(net: Any, label_offset: int = 0, branch_limit: str | None = No
         return at(values) if len(values) else np.empty(0, dtype=np.int64)
 
     buses = net.bus.loc[order]
-    vm_min, vm_max = (_column(buses, c, d) for c, d in
-                      zip(("min_vm_pu", "max_vm_pu"), DEFAULT_VM, strict=True))
+    every = at(net.bus.index.to_numpy())
+    vm_min, vm_max = np.full(n_bus, -np.inf), np.full(n_bus, np.inf)
+    np.maximum.at(vm_min, every, _column(net.bus, "min_vm_pu", DEFAULT_VM[0]))
+    np.minimum.at(vm_max, every, _column(net.bus, "max_vm_pu", DEFAULT_VM[1]))
     xy = np.array([_coordinates(value) for value in buses.get("geo", [None] * n_bus)])
     in_service = np.zeros(n_bus, dtype=bool)
-    np.logical_or.at(in_service, at(net.bus.index.to_numpy()), net.bus.in_service.to_numpy(bool))
+    np.logical_or.at(in_service, every, net.bus.in_service.to_numpy(bool))
 
     y = branch_vectors(ppc["branch"].astype(complex), len(ppc["branch"]))
     rates = [_line_rates(net, base, branch_limit), _trafo_rates(net, base, branch_limit)]
@@ -226,7 +234,7 @@ def grid_from_net(net: Any, label_offset: int = 0, branch_limit: str | None = No
             for c in ("p_mw", "q_mvar"))
     ratio = (net.bus.vn_kv[net.shunt.bus].to_numpy() / net.shunt.vn_kv.to_numpy()) ** 2
     steps = net.shunt.step.to_numpy(float) * ratio / base
-    return Grid(
+    grid = Grid(
         base_mva=base,
         bus_id=tuple(label),
         bus_name=tuple(str(i) for i in label),
@@ -260,6 +268,7 @@ def grid_from_net(net: Any, label_offset: int = 0, branch_limit: str | None = No
         shunt_b=-net.shunt.q_mvar.to_numpy(float) * steps,
         shunt_in_service=net.shunt.in_service.to_numpy(bool),
     )
+    return grid, position
 
 
 def _to_ppc(net: Any) -> Any:

@@ -1,0 +1,275 @@
+"""AC economic dispatch of a plan over the load curve.
+
+The hours are independent once the ratings of distributed generation are known, so they are solved
+one by one, each distinct load level once. Free ratings couple them; :mod:`hybridopt.ratings`
+chooses those first.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybridopt.compiled import CompiledDispatch, State
+from hybridopt.grid import Plan, Unit, apply_plan
+from hybridopt.hours import UNSERVED, Goals, StagedSolver
+from hybridopt.result import Dispatch, Point, read_point, stack_points
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hybridopt.case import Horizon
+    from hybridopt.grid import DGSites, Grid
+    from hybridopt.hours import HourResult
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a dispatch aims at, and how it is solved.
+
+    Attributes
+    ----------
+    objectives : weights by name, in order
+    unserved_tolerance_mw : MW; less counts as nothing unserved
+    merge_equal_hours : solve equal load levels once
+    priority : weight of unserved energy by bus position (1 for the others)
+    ipopt : options by name
+    """
+
+    objectives: tuple[dict[str, float], ...] = ({"unserved_mwh": 1.0}, {"operating_cost": 1.0})
+    unserved_tolerance_mw: float = 1e-3
+    merge_equal_hours: bool = True
+    priority: dict[int, float] = field(default_factory=dict)
+    ipopt: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Ipopt's options, ours as defaults."""
+        return {"tol": 1e-8, "max_iter": 500, "print_level": 0, "sb": "yes"} | self.ipopt
+
+    def stages(self) -> list[Goals]:
+        """The objectives as goals of the nonlinear programs; serving comes first if not named.
+
+        ``unserved_peak_mw`` is unserved energy of the peak hour: the same goal hour by hour.
+        """
+        stages: list[Goals] = []
+        for weights in self.objectives:
+            goals: Goals = {}
+            for name, weight in weights.items():
+                goal = "unserved_mwh" if name == "unserved_peak_mw" else name
+                goals[goal] = goals.get(goal, 0.0) + weight
+            if len(goals) == 1:
+                goals = dict.fromkeys(goals, 1.0)
+            if goals not in stages:
+                stages.append(goals)
+        named = {goal for goals in stages for goal in goals}
+        if "unserved_mwh" not in named:
+            stages.insert(0, UNSERVED)
+        if "operating_cost" not in named:
+            stages.append({"operating_cost": 1.0})
+        return stages
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """Distinct load levels of a horizon.
+
+    Attributes
+    ----------
+    factor : (n_level, n_bus);  profile : (n_level,);  weight_h : (n_level,), h
+    of_hour : (n_t,) level of each hour
+    """
+
+    factor: Floats
+    profile: Floats
+    weight_h: Floats
+    of_hour: Ints
+
+    @classmethod
+    def of(cls, horizon: Horizon, merge: bool) -> Levels:
+        """Merge hours of equal load and profile (unless told not to)."""
+        table = np.column_stack([horizon.load_factor, horizon.dg_profile])
+        if merge:
+            _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
+            order = np.argsort(first)  # levels in the order of their first hour
+            rank = np.argsort(order)
+            of_hour, table = rank[inverse.ravel()], table[np.sort(first)]
+        else:
+            of_hour = np.arange(len(table))
+        weight = np.bincount(of_hour, minlength=len(table)) * horizon.dt_h
+        return cls(table[:, :-1], table[:, -1], weight.astype(float), of_hour)
+
+
+class Dispatcher:
+    """Dispatches plans on one grid; compiles its models once, when first needed.
+
+    Parameters
+    ----------
+    grid : the damaged grid with every branch that a plan could close
+    sites : where DG may stand
+    horizon : load factors and DG profile
+    settings : goals and options
+    """
+
+    def __init__(self, grid: Grid, sites: DGSites, horizon: Horizon, settings: Settings) -> None:
+        self.grid, self.sites, self.horizon, self.settings = grid, sites, horizon, settings
+        self.levels = Levels.of(horizon, settings.merge_equal_hours)
+        self.priority = np.ones(grid.n_bus)
+        for bus, weight in settings.priority.items():
+            self.priority[bus] = weight
+        p_can, _ = grid.demand(connected_only=True)
+        total = self.levels.factor @ p_can
+        self.peak_level = int(np.argmax(total))
+        self.order = np.argsort(-total, kind="stable")  # heavy hours first
+        self.solves, self.iterations, self.solve_s = 0, 0, 0.0
+        self._hour: StagedSolver | None = None
+        self._coupled: StagedSolver | None = None
+        self.compile_s = 0.0
+
+    @property
+    def hour(self) -> StagedSolver:
+        """Solver of single hours."""
+        if self._hour is None:
+            self._hour = self._compile(1)
+        return self._hour
+
+    @property
+    def coupled(self) -> StagedSolver:
+        """Solver of all load levels at once."""
+        if self._coupled is None:
+            self._coupled = self._compile(len(self.levels.weight_h))
+        return self._coupled
+
+    def _compile(self, n_t: int) -> StagedSolver:
+        began = time.perf_counter()
+        model = CompiledDispatch(self.grid, self.sites, n_t)
+        self.compile_s += time.perf_counter() - began
+        return StagedSolver(model, self.settings.options, self.settings.unserved_tolerance_mw)
+
+    def state(self, plan: Plan, levels: Ints, cap_mw: float = np.inf) -> State:
+        """What is on and demanded at some levels, under a plan.
+
+        Parameters
+        ----------
+        levels : positions of the levels
+        cap_mw : largest rating of a unit whose rating is free, MW
+        """
+        grid = apply_plan(self.grid, plan)
+        n_t, n_site, base = len(levels), len(self.sites.bus), grid.base_mva
+        p, q = grid.demand(connected_only=True)
+        factor = self.levels.factor[levels]
+        site_on = np.zeros(n_site, dtype=bool)
+        low, high = np.zeros(n_site), np.zeros(n_site)
+        for unit in plan.units:
+            s = self.sites.bus.index(unit.bus)
+            site_on[s] = True
+            free = unit.rating_mw is None
+            low[s] = (self.sites.min_mw if free else unit.rating_mw) / base  # type: ignore[operator]
+            high[s] = (min(self.sites.max_mw, cap_mw) if free else unit.rating_mw) / base  # type: ignore[operator,type-var]
+        g, b = grid.shunt()
+        running = grid.gen_in_service & grid.bus_in_service[grid.gen_bus]
+        return State(
+            branch_on=grid.branch_usable(),
+            gen_on=np.tile(running, (n_t, 1)),
+            site_on=site_on,
+            rating_min=np.minimum(low, high),
+            rating_max=high,
+            p_demand=factor * p,
+            q_demand=factor * q,
+            profile=self.levels.profile[levels],
+            dt=self.levels.weight_h[levels],
+            priority=self.priority,
+            shunt_g=g,
+            shunt_b=b,
+            must_serve=np.zeros(n_t, dtype=bool),
+        )
+
+    def solve_levels(self, plan: Plan, levels: Ints | None = None) -> dict[int, HourResult]:
+        """Solve load levels one by one; every rating must be given.
+
+        Returns
+        -------
+        dict of level -> HourResult, each for one hour (not weighted)
+        """
+        stages = [
+            kept
+            for goals in self.settings.stages()
+            if (kept := {goal: w for goal, w in goals.items() if goal != "plan_cost"})
+        ]
+        results: dict[int, HourResult] = {}
+        full = True
+        for level in self.order if levels is None else levels:
+            state = self.state(plan, np.array([level]))
+            state.dt[:] = 1.0
+            result = self.hour.solve(state, stages, expect_full=full)
+            full = result.unserved_mwh == 0.0
+            self.count(result)
+            results[int(level)] = result
+        return results
+
+    def count(self, result: Any) -> None:
+        """Add a result's work to the totals."""
+        self.solves += getattr(result, "solves", 1)
+        self.iterations += result.iterations
+        self.solve_s += result.solve_s
+
+    def dispatch(self, plan: Plan) -> Dispatch:
+        """Dispatch a plan whose ratings are all given, over the whole horizon."""
+        return self.read(plan, self.solve_levels(plan), self.levels.of_hour, self.horizon.hours)
+
+    def read(
+        self, plan: Plan, results: dict[int, HourResult], levels: Ints, hours: Ints
+    ) -> Dispatch:
+        """Read levels that were solved one by one into a Dispatch of the given hours."""
+        points = {level: self._point(plan, self.hour.model, r) for level, r in results.items()}
+        return self._dispatch(plan, stack_points([points[int(k)] for k in levels]), levels, hours)
+
+    def read_coupled(self, plan: Plan, result: HourResult) -> Dispatch:
+        """Read a solution of all levels at once into a Dispatch of the horizon."""
+        point = self._point(plan, self.coupled.model, result)
+        of_hour = self.levels.of_hour
+        return self._dispatch(plan, point.take(of_hour), of_hour, self.horizon.hours)
+
+    def _dispatch(self, plan: Plan, point: Point, levels: Ints, hours: Ints) -> Dispatch:
+        factor = self.levels.factor[levels]
+        return read_point(apply_plan(self.grid, plan), self.sites, plan.units, factor, hours, point)
+
+    def _point(self, plan: Plan, model: CompiledDispatch, result: HourResult) -> Point:
+        at = [self.sites.bus.index(u.bus) for u in plan.units]
+        alive, _ = model.energised(result.state)
+        solution = result.solution
+        return Point(
+            status=(str(solution.status),) * model.n_t,
+            vm=model.value(solution, model.vm),
+            va=model.value(solution, model.va),
+            served=model.value(solution, model.served),
+            alive=alive,
+            p=model.value(solution, model.p),
+            q=model.value(solution, model.q),
+            gen_on=result.state.gen_on & alive[:, self.grid.gen_bus],
+            dg_p=model.value(solution, model.dg_p)[:, at],
+            dg_q=model.value(solution, model.dg_q)[:, at],
+            iterations=result.iterations,
+            solve_s=result.solve_s,
+        )
+
+    def deliver(self, plan: Plan) -> Dispatch:
+        """Maximum load delivery at the peak hour (formulation, section 2)."""
+        level = np.array([self.peak_level])
+        hour = self.horizon.hours[self.levels.of_hour == self.peak_level][:1]
+        return self.read(plan, self.solve_levels(plan, level), level, hour)
+
+    def with_ratings(self, plan: Plan, rating_pu: Floats) -> Plan:
+        """The plan with ratings (pu, by site) filled in."""
+        base = self.grid.base_mva
+        units = tuple(
+            Unit(u.bus, float(rating_pu[self.sites.bus.index(u.bus)] * base)) for u in plan.units
+        )
+        return Plan(plan.branches, units)

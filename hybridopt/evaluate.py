@@ -1,0 +1,178 @@
+"""What a plan is worth: cheap exact checks, delivery or dispatch, fitness.
+
+An Evaluator is a picklable description; each process compiles its models on the first plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybridopt.dispatch import Dispatcher, Settings
+from hybridopt.grid import Plan, Unit
+from hybridopt.ratings import choose_ratings, ratings_at_peak
+
+if TYPE_CHECKING:
+    from hybridopt.case import Horizon
+    from hybridopt.grid import Grid
+    from hybridopt.plan_space import PlanSpace
+    from hybridopt.result import Dispatch
+
+FAILED = float("inf")
+NO_RATING_MW = 1e-3  # a rating below this is no unit
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known of one plan.
+
+    Attributes
+    ----------
+    plan : with the ratings that were chosen
+    fitness : values of the objectives in their order, to minimise; inf where it failed
+    values : unserved_mwh, unserved_peak_mw, operating_cost, plan_cost, loss_mwh
+    status : of the worst hour
+    solves, iterations : nonlinear programs and Ipopt iterations
+    compile_s, solve_s : seconds
+    """
+
+    plan: Plan
+    fitness: tuple[float, ...]
+    values: dict[str, float]
+    status: str
+    solves: int
+    iterations: int
+    compile_s: float
+    solve_s: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the plan could be dispatched."""
+        return self.status in ("optimal", "acceptable")
+
+
+@dataclass
+class Evaluator:
+    """Plan -> Evaluation, the same for the same plan in any process.
+
+    Attributes
+    ----------
+    damaged : grid after the event, with every branch that a plan could close
+    mode : "each" (dispatch every plan over the horizon) or "winner" (delivery at the peak)
+    """
+
+    damaged: Grid
+    space: PlanSpace
+    horizon: Horizon
+    settings: Settings
+    mode: str
+    _dispatcher: Dispatcher | None = field(default=None, init=False, repr=False)
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """This process's compiled models."""
+        if self._dispatcher is None:
+            self._dispatcher = Dispatcher(
+                self.damaged, self.space.sites, self.horizon, self.settings
+            )
+        return self._dispatcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Compiled models stay in their process."""
+        return {**self.__dict__, "_dispatcher": None}
+
+    def __call__(self, plan: Plan) -> Evaluation:
+        """Evaluate a plan.
+
+        Parameters
+        ----------
+        plan : within the budget; units without a rating get the best one
+        """
+        d = self.dispatcher
+        before = (d.solves, d.iterations, d.compile_s, d.solve_s)
+        left = self.space.budget - self.space.cost(plan)
+        if self.mode == "winner":
+            rated, dispatch = ratings_at_peak(d, plan, left)
+        else:
+            chosen = choose_ratings(d, plan, left)
+            rated, dispatch = chosen.plan, chosen.dispatch or d.dispatch(chosen.plan)
+        if dispatch.ok and self.mode == "each":
+            rated = self._trim(plan, rated, dispatch)
+        values = self.values(rated, dispatch)
+        work = (d.solves, d.iterations, d.compile_s, d.solve_s)
+        solves, iterations, compile_s, solve_s = (
+            a - b for a, b in zip(work, before, strict=True)
+        )
+        return Evaluation(
+            plan=rated,
+            fitness=self.fitness(values) if dispatch.ok else self._failed(),
+            values=values,
+            status=worst_status(dispatch),
+            solves=int(solves),
+            iterations=int(iterations),
+            compile_s=compile_s,
+            solve_s=solve_s,
+        )
+
+    def values(self, plan: Plan, dispatch: Dispatch) -> dict[str, float]:
+        """What objectives can name, of a dispatched plan."""
+        tolerance = self.settings.unserved_tolerance_mw
+        unserved = np.where(dispatch.unserved_mw < tolerance, 0.0, dispatch.unserved_mw)
+        peak = int(np.argmax(dispatch.demand_mw.sum(axis=1)))
+        return {
+            "unserved_mwh": float(unserved.sum() * dispatch.dt_h),
+            "unserved_peak_mw": float(unserved[peak]),
+            "operating_cost": dispatch.operating_cost,
+            "plan_cost": self.space.cost(plan),
+            "loss_mwh": dispatch.loss_mwh,
+        }
+
+    def fitness(self, values: dict[str, float]) -> tuple[float, ...]:
+        """Objectives in their order, rounded to 1e-9 relative so that equal plans tie."""
+        sums = (
+            sum(weight * values[name] for name, weight in weights.items())
+            for weights in self.settings.objectives
+        )
+        return tuple(float(f"{value:.9e}") for value in sums)
+
+    def _failed(self) -> tuple[float, ...]:
+        return (FAILED,) * len(self.settings.objectives)
+
+    def _trim(self, asked: Plan, rated: Plan, dispatch: Dispatch) -> Plan:
+        """Reduce ratings that were free to what the dispatch uses; drop units without use.
+
+        Changes nothing in the dispatch, and saves money where the plan's cost was no objective.
+        """
+        sites = self.space.sites
+        n_gen = self.damaged.n_gen
+        profile = sites.max_p_ratio * self.horizon.dg_profile
+        units = []
+        for k, (old, new) in enumerate(zip(asked.units, rated.units, strict=True)):
+            unit = new
+            if old.rating_mw is None:
+                p, q = dispatch.p_mw[:, n_gen + k], dispatch.q_mvar[:, n_gen + k]
+                used = float(np.max(p[profile > 0] / profile[profile > 0], initial=0.0))
+                if 0 < sites.tan_phi < np.inf:
+                    used = max(used, float(np.max(abs(q))) / sites.tan_phi / sites.max_p_ratio)
+                needed = used > NO_RATING_MW or (sites.grid_forming and self._alone(dispatch, old))
+                if not needed and sites.min_mw == 0:
+                    continue
+                rating = min(max(used, sites.min_mw), new.rating_mw or 0.0)
+                unit = Unit(new.bus, rating)
+            units.append(unit)
+        return Plan(rated.branches, tuple(units))
+
+    def _alone(self, dispatch: Dispatch, unit: Unit) -> bool:
+        """Whether the unit is all that energises its island."""
+        island = dispatch.grid.islands()
+        here = island[unit.bus] == island[dispatch.unit_bus]
+        other = dispatch.unit_bus != unit.bus
+        return not bool(np.any(dispatch.running[:, here & other]))
+
+
+def worst_status(dispatch: Dispatch) -> str:
+    """The worst of the hours' statuses."""
+    order = ["optimal", "acceptable", "infeasible", "failed"]
+    return max(dispatch.status, key=order.index)

@@ -1,0 +1,122 @@
+"""Back to pandapower: a net with the plan applied and an hour's set-points."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandapower as pp
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hybridopt.network_scenario import Scenario
+    from hybridopt.result import Dispatch
+
+
+def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
+    """Make a net that ``pandapower.runpp`` solves to one hour of a dispatch.
+
+    Grid-forming units (external grids, generators, grid-forming DG) become ``gen``, the first of
+    each energised island with ``slack=True``: without one, pandapower drops the island. Other
+    units become ``sgen``. Loads keep their nominal power; ``scaling`` carries the hour's factor
+    and what is served. Bus names carry the labels.
+
+    Parameters
+    ----------
+    row : position of the hour in the dispatch
+
+    Returns
+    -------
+    pandapowerNet
+        Tables ``gen`` and ``sgen`` name every unit as the dispatch does.
+    """
+    net = copy.deepcopy(scenario.net)
+    grid = dispatch.grid
+    offset = scenario.case.bus_label_offset
+    net.bus["name"] = [str(i + offset) for i in net.bus.index]
+    for table, kind in (("line", "line"), ("trafo", "trafo")):
+        mine = [k for k, name in enumerate(grid.branch_kind) if name == kind]
+        net[table].loc[grid.branch_index[mine], "in_service"] = grid.branch_in_service[mine]
+    position = bus_positions(net, scenario)
+    net.bus["in_service"] = grid.bus_in_service[position]
+    net.load.loc[grid.load_index, "in_service"] = grid.load_in_service
+    net.shunt.loc[grid.shunt_index, "in_service"] = grid.shunt_in_service
+    _replace_units(net, scenario, dispatch, row)
+    set_loads(net, scenario, dispatch, row)
+    return net
+
+
+def bus_positions(net: Any, scenario: Scenario) -> NDArray[np.int64]:
+    """Grid position of each bus of the net, in the order of its table."""
+    return np.array([scenario.net_bus_position[int(i)] for i in net.bus.index], dtype=np.int64)
+
+
+def set_loads(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> None:
+    """Scale every load to what it is served in an hour."""
+    grid = dispatch.grid
+    connected = np.bincount(
+        grid.load_bus[grid.load_in_service],
+        abs(grid.load_p[grid.load_in_service]) + abs(grid.load_q[grid.load_in_service]),
+        minlength=grid.n_bus,
+    )
+    p_can, q_can = grid.demand(connected_only=True)
+    p_all, q_all = grid.demand()
+    factor = scenario.horizon.load_factor[dispatch.hours[row] - 1]
+    base = grid.base_mva
+    served_p = factor * p_all - dispatch.shed_mw[row] / base
+    served_q = factor * q_all - dispatch.shed_mvar[row] / base
+    big_p = abs(p_can) >= abs(q_can)
+    top, bottom = np.where(big_p, served_p, served_q), np.where(big_p, p_can, q_can)
+    share = np.divide(top, bottom, out=np.zeros(grid.n_bus), where=(connected > 0) & (bottom != 0))
+    nominal = scenario.net.load.scaling.loc[grid.load_index].to_numpy(float)
+    net.load.loc[grid.load_index, "scaling"] = nominal * share[grid.load_bus]
+
+
+def _replace_units(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> None:
+    """Write all units anew, as gen and sgen."""
+    grid, sites = dispatch.grid, scenario.space.sites
+    label_of = {position: i for i, position in reversed(
+        list(zip(net.bus.index, bus_positions(net, scenario), strict=True))
+    )}
+    for table in ("ext_grid", "gen", "sgen", "poly_cost"):
+        net[table] = net[table].iloc[0:0].copy()
+    island = grid.islands()
+    has_slack: set[int] = set()
+    for k, name in enumerate(dispatch.unit_name):
+        bus = int(dispatch.unit_bus[k])
+        kind = dispatch.unit_kind[k]
+        forming = sites.grid_forming if kind == "dg" else bool(grid.gen_forming[k])
+        running = bool(dispatch.running[row, k])
+        p, q = float(dispatch.p_mw[row, k]), float(dispatch.q_mvar[row, k])
+        if not forming:
+            index = pp.create_sgen(net, label_of[bus], p, q, name=name, in_service=running)
+            table = "sgen"
+        else:
+            slack = running and int(island[bus]) not in has_slack
+            if slack:
+                has_slack.add(int(island[bus]))
+            vm = dispatch.vm_pu[row, bus]
+            index = pp.create_gen(
+                net, label_of[bus], p, vm_pu=1.0 if np.isnan(vm) else float(vm), name=name,
+                slack=slack, in_service=running, controllable=True, **_limits(scenario, dispatch, k),
+            )
+            table = "gen"
+        cost = sites.operating_cost if kind == "dg" else grid.gen_cost[k]
+        c0, c1, c2 = (*map(float, cost[:3]), 0.0, 0.0, 0.0)[:3]
+        pp.create_poly_cost(net, index, table, cp1_eur_per_mw=c1, cp0_eur=c0, cp2_eur_per_mw2=c2)
+
+
+def _limits(scenario: Scenario, dispatch: Dispatch, k: int) -> dict[str, float]:
+    """Limits of a unit, MW and Mvar; those that don't exist are left out."""
+    grid, sites = dispatch.grid, scenario.space.sites
+    if k < grid.n_gen:
+        values = (grid.p_min[k], grid.p_max[k], grid.q_min[k], grid.q_max[k])
+        limits = [float(v) * grid.base_mva for v in values]
+    else:
+        rating = float(dispatch.rating_mw[k])
+        q = sites.tan_phi * rating
+        limits = [0.0, rating, -q, q]
+    names = ("min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar")
+    return {n: v for n, v in zip(names, limits, strict=True) if np.isfinite(v)}

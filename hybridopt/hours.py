@@ -1,0 +1,251 @@
+"""The goals of a dispatch in their order, and which units must stand still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybridopt.compiled import HOLD_SLACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from hybridopt.compiled import CompiledDispatch, State
+    from hybridopt.solvers.ipopt import Solution
+
+    Bools = NDArray[np.bool_]
+
+Goals = dict[str, float]
+UNSERVED: Goals = {"unserved_mwh": 1.0}
+MOST_SETS = 64  # sets of idle units that are tried before falling back on a fixed order
+
+
+@dataclass(frozen=True)
+class HourResult:
+    """The last solution of an hour, the units that ran, and the work it took."""
+
+    solution: Solution
+    state: State
+    unserved_mwh: float
+    iterations: int
+    solves: int
+    solve_s: float
+
+
+class StagedSolver:
+    """Solves the hours of a compiled model lexicographically.
+
+    Parameters
+    ----------
+    model : compiled for one hour or several
+    options : Ipopt's
+    tolerance_mw : unserved power below this counts as nothing unserved
+    """
+
+    def __init__(
+        self, model: CompiledDispatch, options: Mapping[str, Any], tolerance_mw: float
+    ) -> None:
+        self.model, self.options, self.tolerance_mw = model, options, tolerance_mw
+
+    def solve(
+        self,
+        state: State,
+        stages: Sequence[Goals],
+        hold: Mapping[str, float] | None = None,
+        *,
+        expect_full: bool = True,
+    ) -> HourResult:
+        """Pursue the goals of a single hour one after the other, earlier values held.
+
+        Parameters
+        ----------
+        state : one hour
+        stages : goals in order; serving everything comes first unless they say otherwise
+        hold : limits on goals from the start (money left for ratings)
+        expect_full : try to serve everything at once, before asking how much can be served
+
+        Returns
+        -------
+        HourResult
+            With units idle where the hour has no feasible point otherwise.
+        """
+        result = self.solve_running(state, stages, hold, expect_full)
+        if result.solution.ok:
+            return result
+        for idle in self._idle_sets(state, hold):
+            gen_on = state.gen_on & ~idle
+            tried = self.solve_running(replace(state, gen_on=gen_on), stages, hold, False)
+            if tried.solution.ok:
+                return tried
+        return result
+
+    def solve_running(
+        self,
+        state: State,
+        stages: Sequence[Goals],
+        hold: Mapping[str, float] | None,
+        expect_full: bool,
+    ) -> HourResult:
+        """Pursue the goals with the units as they are; any number of hours."""
+        held = dict(hold or {})
+        work = _Work()
+        stages = list(stages)
+        tolerance = self.tolerance_mw * float(state.dt.sum())
+        if stages and stages[0] == UNSERVED:
+            full = replace(state, must_serve=np.ones_like(state.must_serve))
+            rest = stages[1:] or [{"operating_cost": 1.0}]
+            if expect_full and self._capacity_suffices(state):
+                best = self._stages(full, rest, held, work)
+                if best is not None:
+                    return work.result(best, full, 0.0)
+            first = work.run(self.model, state, UNSERVED, held, self.options, None)
+            if not first.ok:
+                return work.result(first, state, np.inf)
+            unserved = max(first.objective, 0.0)
+            if unserved <= tolerance:
+                best = self._stages(full, rest, held, work, first)
+                if best is not None:
+                    return work.result(best, full, 0.0)
+            held["unserved_mwh"] = unserved * (1 + HOLD_SLACK) + tolerance * 1e-3
+            best = self._stages(state, rest, held, work, first) or first
+            return work.result(best, state, unserved)
+        best = self._stages(state, stages, held, work)
+        if best is None:
+            best = work.last
+        return work.result(best, state, np.nan)
+
+    def _stages(
+        self,
+        state: State,
+        stages: Sequence[Goals],
+        held: dict[str, float],
+        work: _Work,
+        start: Solution | None = None,
+    ) -> Solution | None:
+        """Solution of the last goal that could be reached; None when the first could not."""
+        best: Solution | None = None
+        held = dict(held)
+        for goals in stages:
+            solution = work.run(self.model, state, goals, held, self.options, start or best)
+            if not solution.ok and start is not None:
+                solution = work.run(self.model, state, goals, held, self.options, None)
+            if not solution.ok:
+                return best
+            best, start = solution, None
+            if len(goals) > 1:
+                break
+            (goal, weight), *_ = goals.items()
+            held[goal] = solution.objective / weight + abs(solution.objective) * HOLD_SLACK
+        return best
+
+    def _capacity_suffices(self, state: State) -> bool:
+        """Whether units could cover the demand of each energised island; a necessary check."""
+        model, grid = self.model, self.model.grid
+        alive, _ = model.energised(state)
+        island = grid.islands(state.branch_on)
+        for t in np.flatnonzero(state.dt > 0):
+            on = state.gen_on[t] & alive[t, grid.gen_bus]
+            supply = np.bincount(island[grid.gen_bus[on]], grid.p_max[on], minlength=grid.n_bus)
+            for s in np.flatnonzero(state.site_on):
+                most = model.sites.max_p_ratio * state.rating_max[s] * state.profile[t]
+                supply[island[model.sites.bus[s]]] += most
+            demand = np.bincount(island, np.where(alive[t], state.p_demand[t], 0), grid.n_bus)
+            if np.any(supply < demand - 1e-9):
+                return False
+        return True
+
+    def _idle_sets(self, state: State, hold: Mapping[str, float] | None) -> Iterator[Bools]:
+        """Sets of units that may stand still, from few to many, in the islands that need it.
+
+        A unit is worth stopping when it cannot idle by itself (p = q = 0 outside its limits);
+        external grids are never stopped. While there are few, every set by size; else the units
+        with the highest minimum first.
+        """
+        grid = self.model.grid
+        island = grid.islands(state.branch_on)
+        stoppable = (
+            state.gen_on[0]
+            & np.array([kind != "ext_grid" for kind in grid.gen_kind], dtype=bool)
+            & ((grid.p_min > 0) | (grid.q_min > 0) | (grid.q_max < 0))
+        )
+        chosen = np.zeros(grid.n_gen, dtype=bool)
+        for number in np.unique(island[grid.gen_bus[stoppable]]):
+            here = island == number
+            alone = self._only(state, here)
+            if self._feasible(alone, hold):
+                continue
+            units = np.flatnonzero(stoppable & here[grid.gen_bus])
+            for idle in _subsets(units, grid.p_min):
+                off = np.zeros(grid.n_gen, dtype=bool)
+                off[list(idle)] = True
+                if self._feasible(replace(alone, gen_on=alone.gen_on & ~off), hold):
+                    chosen |= off
+                    break
+            else:
+                return
+        if chosen.any():
+            yield chosen
+
+    def _only(self, state: State, here: Bools) -> State:
+        """The same hour with everything outside an island dead."""
+        model = self.model
+        site_bus = np.array(model.sites.bus, dtype=np.int64)
+        return replace(
+            state,
+            gen_on=state.gen_on & here[model.grid.gen_bus],
+            site_on=state.site_on & (here[site_bus] if site_bus.size else state.site_on),
+        )
+
+    def _feasible(self, state: State, hold: Mapping[str, float] | None) -> bool:
+        alive, _ = self.model.energised(state)
+        if not alive.any():
+            return True
+        return _Work().run(self.model, state, UNSERVED, hold or {}, self.options, None).ok
+
+
+def _subsets(units: NDArray[np.int64], p_min: NDArray[np.float64]) -> Iterator[tuple[int, ...]]:
+    """Sets of units by size while there are few, else highest minimum first."""
+    order = sorted(units.tolist(), key=lambda g: (-p_min[g], g))
+    if 2 ** len(order) <= MOST_SETS:
+        for size in range(1, len(order) + 1):
+            yield from combinations(order, size)
+    else:
+        for size in range(1, len(order) + 1):
+            yield tuple(order[:size])
+
+
+class _Work:
+    """Counts what an hour takes."""
+
+    def __init__(self) -> None:
+        self.iterations, self.solves, self.solve_s = 0, 0, 0.0
+        self.last: Any = None
+
+    def run(
+        self,
+        model: CompiledDispatch,
+        state: State,
+        goals: Goals,
+        hold: Mapping[str, float],
+        options: Mapping[str, Any],
+        start: Solution | None,
+    ) -> Solution:
+        """Solve once."""
+        bounds = model.bounds(state, goals, hold)
+        if start is not None:
+            model.start_from(bounds, start)
+        solution = model.nlp.solve(bounds, options)
+        self.iterations += solution.iterations
+        self.solves += 1
+        self.solve_s += solution.solve_s
+        self.last = solution
+        return solution
+
+    def result(self, solution: Solution, state: State, unserved: float) -> HourResult:
+        """Close the hour."""
+        return HourResult(solution, state, unserved, self.iterations, self.solves, self.solve_s)

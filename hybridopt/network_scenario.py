@@ -1,0 +1,331 @@
+"""A case together with its network: everything a study needs before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandapower as pp
+
+from hybridopt.case import Case, Horizon, read_case
+from hybridopt.dispatch import Settings
+from hybridopt.elements import Elements
+from hybridopt.errors import Finding, InputError
+from hybridopt.grid import DGSites, Event, Grid, apply_event
+from hybridopt.network import grid_from_net, prepare, read_network
+from hybridopt.plan_space import Candidate, PlanSpace
+
+if TYPE_CHECKING:
+    from hybridopt.case_resources import CandidateLine
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A case with its network read.
+
+    Attributes
+    ----------
+    net : prepared copy of the network, new lines added out of service
+    net_bus_position : Grid position of each bus index of the net
+    grid : nominal grid, new lines included
+    damaged : grid after the event
+    """
+
+    case: Case
+    net: Any
+    net_bus_position: dict[int, int]
+    grid: Grid
+    event: Event
+    damaged: Grid
+    space: PlanSpace
+    horizon: Horizon
+    settings: Settings
+
+
+def load_case(name_or_path: str | Path, *, net: Any = None) -> Scenario:
+    """Read a case and its network.
+
+    Parameters
+    ----------
+    name_or_path : a built-in case, a TOML file, or a folder with a ``case.toml``
+    net : a pandapower net to use instead of the case's network; it is not altered
+
+    Returns
+    -------
+    Scenario
+
+    Raises
+    ------
+    InputError
+        Everything that is wrong with the case and its network, each with its place.
+    """
+    return scenario_of(read_case(name_or_path), net)
+
+
+def scenario_of(case: Case, net: Any = None, extra_lines: tuple[CandidateLine, ...] = ()) -> Scenario:
+    """Join a validated case and its network; see :func:`load_case`.
+
+    ``extra_lines`` are lines that only a given plan builds.
+    """
+    if net is None:
+        net = _network_of(case)
+    net = prepare(net, case.network)
+    n_line = len(net.line)
+    labels = {int(i) + case.bus_label_offset: int(i) for i in net.bus.index}
+    findings: list[Finding] = []
+    new = [*case.resources.lines.candidates, *extra_lines]
+    for i, line in enumerate(new):
+        for end in ("from_bus", "to_bus"):
+            if getattr(line, end) not in labels:
+                key = f"resources.lines.candidates[{i}].{end}"
+                findings.append(case.finding(key, f"no bus {getattr(line, end)} in the network"))
+    if findings:
+        raise InputError(findings)
+    for line in new:
+        _add_line(net, line, labels)
+    grid, position = grid_from_net(net, case.bus_label_offset, case.limits.branch_limit)
+    grid = _with_case_data(case, grid)
+    elements = Elements(case, grid, _element_names(net))
+    event = elements.event()
+    damaged = apply_event(grid, event)
+    space = _plan_space(case, elements, damaged, event, slice(n_line, len(net.line)), new)
+    grid = _with_costs(case, elements, grid)
+    settings = Settings(
+        objectives=case.objective_weights,
+        unserved_tolerance_mw=case.dispatch.unserved_tolerance_mw,
+        merge_equal_hours=case.dispatch.merge_equal_hours,
+        priority=_priorities(case, elements),
+        ipopt=_ipopt(case),
+    )
+    findings = elements.findings
+    horizon = None
+    try:
+        load_labels = [grid.bus_id[b] for b in grid.load_bus]
+        horizon = case.horizon(grid.bus_id, load_labels)
+    except InputError as error:
+        findings += error.findings
+    findings += _nothing_left(case, damaged)
+    if findings or horizon is None:
+        raise InputError(findings)
+    damaged = apply_event(grid, event)
+    return Scenario(case, net, position, grid, event, damaged, space, horizon, settings)
+
+
+def _network_of(case: Case) -> Any:
+    """The case's network; errors point to the case's ``network`` key."""
+    try:
+        if Path(case.network).suffix:
+            return read_network(str(case.network_path))
+        return read_network(case.network)
+    except InputError as error:
+        raise InputError([case.finding("network", f.message) for f in error.findings]) from error
+
+
+def _add_line(net: Any, line: CandidateLine, labels: dict[int, int]) -> None:
+    pp.create_line_from_parameters(
+        net,
+        from_bus=labels[line.from_bus],
+        to_bus=labels[line.to_bus],
+        length_km=line.length_km,
+        r_ohm_per_km=line.r_ohm_per_km,
+        x_ohm_per_km=line.x_ohm_per_km,
+        c_nf_per_km=line.c_nf_per_km,
+        max_i_ka=line.max_i_ka,
+        parallel=line.parallel,
+        name=line.name,
+        in_service=False,
+    )
+
+
+def _element_names(net: Any) -> dict[str, list[Any]]:
+    """Names (and lengths, km) in the network's tables, in the order of the Grid's arrays."""
+
+    def names(table: str) -> list[str]:
+        return ["" if name is None else str(name) for name in net[table].get("name", [])]
+
+    bus = names("bus") if net.bus.index.equals(net.bus.index.sort_values()) else []
+    length = net.line.length_km.to_list() + [float("nan")] * len(net.trafo)
+    return {
+        "length": length,
+        "bus": bus,
+        "branch": names("line") + names("trafo"),
+        "load": names("load"),
+        "shunt": names("shunt"),
+    }
+
+
+def _with_case_data(case: Case, grid: Grid) -> Grid:
+    """The case's own voltage limits."""
+    vm_min, vm_max = case.limits.vm_min, case.limits.vm_max
+    return replace(
+        grid,
+        vm_min=grid.vm_min if vm_min is None else np.full(grid.n_bus, vm_min),
+        vm_max=grid.vm_max if vm_max is None else np.full(grid.n_bus, vm_max),
+    )
+
+
+def _with_costs(case: Case, elements: Elements, grid: Grid) -> Grid:
+    """The case's own cost polynomials."""
+    entries = [
+        (e.generator, "gen", e.polynomial, f"costs.generators[{i}].generator")
+        for i, e in enumerate(case.costs.generators)
+    ] + [
+        (e.external_grid, "ext_grid", e.polynomial, f"costs.external_grids[{i}].external_grid")
+        for i, e in enumerate(case.costs.external_grids)
+    ]
+    degree = max([grid.gen_cost.shape[1], *(len(p) for _, _, p, _ in entries)])
+    cost = np.zeros((grid.n_gen, degree))
+    cost[:, : grid.gen_cost.shape[1]] = grid.gen_cost
+    for written, kind, polynomial, key in entries:
+        for unit in elements.units(written, key, kind):
+            cost[unit] = 0.0
+            cost[unit, : len(polynomial)] = polynomial
+    return replace(grid, gen_cost=cost)
+
+
+def _priorities(case: Case, elements: Elements) -> dict[int, float]:
+    found = {}
+    for label, weight in case.priorities.items():
+        position = elements.bus(label, f"priorities.{label}")
+        if position is not None:
+            found[position] = weight
+    return found
+
+
+def _ipopt(case: Case) -> dict[str, Any]:
+    settings = case.ipopt
+    options: dict[str, Any] = {
+        "tol": settings.tol,
+        "max_iter": settings.max_iter,
+        "linear_solver": settings.linear_solver,
+        "print_level": settings.print_level,
+    }
+    if settings.max_wall_s is not None:
+        options["max_wall_time"] = settings.max_wall_s
+    return options
+
+
+def _plan_space(
+    case: Case,
+    elements: Elements,
+    damaged: Grid,
+    event: Event,
+    new_rows: slice,
+    new: list[CandidateLine],
+) -> PlanSpace:
+    """Resolve what a plan may use."""
+    lines, net_length = case.resources.lines, _lengths(elements, damaged)
+    own_costs: dict[int, float] = {}
+    for written, cost in lines.costs.items():
+        key = f'resources.lines.costs."{written}"'
+        found = [
+            k for kind in ("line", "trafo") for k in elements.branches(written, kind)
+        ]
+        if found:
+            own_costs[found[0]] = cost
+        else:
+            elements.findings.append(case.finding(key, f"no branch {written} in the network"))
+
+    def price(branch: int, key: str) -> float:
+        length = net_length[branch]
+        if branch in own_costs:
+            return own_costs[branch]
+        if lines.cost is not None:
+            return lines.cost
+        if lines.cost_per_km is not None and np.isfinite(length):
+            return lines.cost_per_km * float(length)
+        name = damaged.branch_name[branch]
+        elements.findings.append(case.finding(key, f"no cost for {name}: give cost, or costs"))
+        return 0.0
+
+    candidates = []
+    if lines.damaged:
+        for branch in event.branches:
+            cost = price(branch, "resources.lines")
+            candidates.append(Candidate(branch, cost, float(net_length[branch]), "repaired"))
+    for row, line in zip(range(new_rows.start, new_rows.stop), new, strict=True):
+        cost = price(row, "resources.lines") if line.cost is None else line.cost
+        candidates.append(Candidate(row, cost, line.length_km, "new"))
+    for i, written in enumerate(lines.ties):
+        key = f"resources.lines.ties[{i}]"
+        kinds = [k for k in ("line", "trafo") if elements.branches(written, k)] or ["line"]
+        tie = elements.branch(written, key, kinds[0])
+        if tie is None:
+            continue
+        if damaged.branch_in_service[tie]:
+            elements.findings.append(case.finding(key, f"{written} is closed already"))
+        candidates.append(Candidate(tie, price(tie, key), float(net_length[tie]), "tie"))
+    dg = case.resources.dg
+    sites = _sites(case, elements, damaged)
+    return PlanSpace(
+        candidates=tuple(candidates),
+        sites=sites,
+        max_units=min(dg.max_units, len(sites.bus)),
+        sizes_mw=tuple(dg.sizes_mw or ()),
+        budget=case.budget,
+        neighbours=_neighbours(damaged, sites),
+    )
+
+
+def _lengths(elements: Elements, grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Length of each branch, km; NaN for transformers."""
+    return np.asarray(elements.names.get("length", np.full(grid.n_branch, np.nan)), dtype=float)
+
+
+def _sites(case: Case, elements: Elements, damaged: Grid) -> DGSites:
+    dg = case.resources.dg
+    if dg.max_units == 0:
+        return DGSites()
+    if dg.buses == "all":
+        buses = np.flatnonzero(damaged.bus_in_service).tolist()
+    else:
+        buses = []
+        for i, label in enumerate(dg.buses):
+            position = elements.bus(label, f"resources.dg.buses[{i}]")
+            if position is not None and not damaged.bus_in_service[position]:
+                message = f"bus {label} is out of service after the event"
+                elements.findings.append(case.finding(f"resources.dg.buses[{i}]", message))
+            elif position is not None:
+                buses.append(position)
+    tan_phi = np.tan(np.arccos(dg.power_factor)) if dg.reactive == "power_factor" else np.inf
+    limit = dg.penetration_limit
+    return DGSites(
+        bus=tuple(sorted(set(buses))),
+        tan_phi=float(tan_phi),
+        cost_per_mw=dg.cost_per_mw,
+        operating_cost=tuple(dg.cost_polynomial),
+        grid_forming=dg.grid_forming,
+        min_mw=dg.min_mw,
+        max_mw=np.inf if dg.max_mw is None else dg.max_mw,
+        penetration_limit=np.inf if limit is None else limit,
+        penetration_on_capacity=dg.penetration_basis == "capacity",
+    )
+
+
+def _neighbours(grid: Grid, sites: DGSites) -> tuple[tuple[int, ...], ...]:
+    """Sites at the other end of a branch, for each site."""
+    at = {bus: s for s, bus in enumerate(sites.bus)}
+    near: list[set[int]] = [set() for _ in sites.bus]
+    for f, t in zip(grid.branch_from.tolist(), grid.branch_to.tolist(), strict=True):
+        if f in at and t in at and f != t:
+            near[at[f]].add(at[t])
+            near[at[t]].add(at[f])
+    return tuple(tuple(sorted(n)) for n in near)
+
+
+def _nothing_left(case: Case, damaged: Grid) -> list[Finding]:
+    """An event after which no plan could serve anything."""
+    if case.event is None:
+        return []
+    if not damaged.bus_in_service.any():
+        return [case.finding("event", "removes every bus: nothing is left to study")]
+    p, _ = damaged.demand(connected_only=True)
+    if not np.any(p[damaged.bus_in_service] > 0):
+        return [case.finding("event", "removes every load: nothing is left to serve")]
+    sources = damaged.gen_in_service & damaged.bus_in_service[damaged.gen_bus] & damaged.gen_forming
+    if not sources.any() and not (case.resources.dg.max_units and case.resources.dg.grid_forming):
+        message = "removes every source, and no resource can energise the grid (grid-forming DG)"
+        return [case.finding("event", message)]
+    return []

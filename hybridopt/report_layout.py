@@ -1,0 +1,236 @@
+"""Where buses stand on the map: the data's coordinates, or a computed layout, decluttered."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import networkx as nx
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+MANY = 60  # buses from which several starting layouts take too long
+HUGE = 400  # buses from which Kamada-Kawai takes too long
+
+
+def place_buses(given: Floats, ends: Ints, width: float, margin: float) -> tuple[Floats, float]:
+    """Positions of the buses on a drawing of a given width.
+
+    Parameters
+    ----------
+    given : (n_bus, 2), x to the east and y to the north, NaN where not known
+    ends : (n_branch, 2) bus positions
+    width, margin : canvas units; the margin is kept free on every side
+
+    Returns
+    -------
+    (n_bus, 2), canvas units with y downward, and the height of the drawing
+    """
+    ends = np.unique(np.sort(ends, axis=1), axis=0) if len(ends) else ends.reshape(0, 2)
+    ends = ends[ends[:, 0] != ends[:, 1]]
+    if _usable(given):
+        at = given - given.mean(axis=0)
+    else:
+        at = _upright(_computed_layout(len(given), ends))
+    at, height = _fit(at, width, margin)
+    room = math.sqrt((width - 2 * margin) * (height - 2 * margin) / max(len(at), 1))
+    if len(at) <= HUGE:
+        at = _declutter(at, ends, apart=min(0.5 * room, 44.0), clear=min(0.18 * room, 12.0))
+    return np.clip(at, margin, [width - margin, height - margin]), height
+
+
+def _usable(given: Floats) -> bool:
+    """Whether every bus has coordinates and at most a few share them."""
+    if len(given) == 0 or not np.isfinite(given).all():
+        return False
+    return len(np.unique(given.round(9), axis=0)) >= max(0.9 * len(given), 1)
+
+
+def _computed_layout(n: int, ends: Ints) -> Floats:
+    """Straight-line layout with few crossings; the same on every machine and every time."""
+    graph = nx.Graph()
+    graph.add_nodes_from(range(n))
+    graph.add_edges_from((int(a), int(b)) for a, b in ends)
+    if n < 3:
+        return np.array([[float(i), 0.0] for i in range(n)])
+    parts = sorted(min(part) for part in nx.connected_components(graph))
+    graph.add_edges_from((parts[0], other) for other in parts[1:])
+    if n > HUGE:
+        return _as_array(nx.spring_layout(graph, seed=0, iterations=60), n)
+    starts = [nx.circular_layout(graph)]
+    if n <= MANY:
+        planar, _ = nx.check_planarity(graph)
+        starts += [nx.planar_layout(graph)] if planar else []
+        starts.append(nx.spectral_layout(graph))
+    layouts = [_as_array(nx.kamada_kawai_layout(graph, pos=start), n) for start in starts]
+    return min(layouts, key=lambda at: _crossings(at, ends))
+
+
+def _as_array(positions: dict[int, Sequence[float]], n: int) -> Floats:
+    return np.array([positions[i] for i in range(n)], dtype=float)
+
+
+def _crossings(at: Floats, ends: Ints) -> int:
+    """Pairs of branches that cross."""
+    a, b = at[ends[:, 0]], at[ends[:, 1]]
+
+    def side(p: Floats, q: Floats, r: Floats) -> Floats:
+        """Sign of the turn p, q, r: (n, n) for rows p, q and columns r."""
+        along, across = q - p, r[None, :, :] - p[:, None, :]
+        turn: Floats = np.sign(along[:, None, 0] * across[..., 1] - along[:, None, 1] * across[..., 0])
+        return turn
+
+    splits = side(a, b, a) * side(a, b, b) < 0
+    return int(np.count_nonzero(splits & splits.T) // 2)
+
+
+def _upright(at: Floats) -> Floats:
+    """Turn a layout so that its long axis lies flat, with a fixed choice of sign."""
+    at = at - at.mean(axis=0)
+    _, axes = np.linalg.eigh(at.T @ at)
+    turned: Floats = at @ axes[:, ::-1]
+    signs = np.where(turned[0] > 0, -1.0, 1.0)  # the first bus stands at the upper left
+    signs[1] = -signs[1]
+    return turned * signs
+
+
+def _fit(at: Floats, width: float, margin: float) -> tuple[Floats, float]:
+    """Scale to the width; the drawing is between 0.62 and 1 times as high as wide."""
+    low, span = at.min(axis=0), np.ptp(at, axis=0)
+    span = np.where(span > 1e-9, span, 1.0)
+    inner = width - 2 * margin
+    tall = float(np.clip(span[1] / span[0], 0.62, 1.0)) * inner if len(at) > 2 else 0.4 * inner
+    fitted = (at - low) / span * [inner, tall]
+    fitted[:, 1] = tall - fitted[:, 1]
+    alone = np.ptp(at, axis=0) <= 1e-9
+    fitted[:, alone] = np.array([inner, tall])[alone] / 2
+    return fitted + margin, tall + 2 * margin
+
+
+def _declutter(at: Floats, ends: Ints, apart: float, clear: float) -> Floats:
+    """Push buses apart from one another and off branches that aren't theirs."""
+    at = at.copy()
+    for _ in range(80):
+        push = _away_from_buses(at, apart) + _away_from_branches(at, ends, clear)
+        if np.abs(push).max(initial=0.0) < 0.05:
+            break
+        at += np.clip(push, -6, 6)
+    return at
+
+
+def _away_from_buses(at: Floats, apart: float) -> Floats:
+    gap = at[:, None, :] - at[None, :, :]
+    distance = np.hypot(gap[..., 0], gap[..., 1])
+    angle = 2.4 * np.arange(len(at))  # buses in the very same place leave it in different directions
+    gap = np.where(
+        distance[..., None] < 1e-9, np.stack([np.cos(angle), np.sin(angle)], axis=1)[:, None], gap
+    )
+    short = np.clip(apart - distance, 0, None)
+    np.fill_diagonal(short, 0.0)
+    scaled: Floats = gap / np.maximum(distance, 1.0)[..., None] * short[..., None]
+    return 0.3 * scaled.sum(axis=1)
+
+
+def _away_from_branches(at: Floats, ends: Ints, clear: float) -> Floats:
+    if len(ends) == 0:
+        return np.zeros_like(at)
+    a, b = at[ends[:, 0]], at[ends[:, 1]]
+    along = b - a
+    length2 = np.maximum((along**2).sum(axis=1), 1e-9)
+    foot = ((at[:, None] - a) * along).sum(axis=2) / length2
+    inside = (foot > 0.05) & (foot < 0.95)
+    gap = at[:, None] - (a + foot[..., None] * along)
+    distance = np.hypot(gap[..., 0], gap[..., 1])
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.sqrt(length2)[:, None]
+    gap = np.where((distance < 1e-6)[..., None], normal, gap / np.maximum(distance, 1e-6)[..., None])
+    inside[ends[:, 0], np.arange(len(ends))] = False
+    inside[ends[:, 1], np.arange(len(ends))] = False
+    short = np.where(inside, np.clip(clear - distance, 0, None), 0.0)
+    push: Floats = 0.5 * (gap * short[..., None]).sum(axis=1)
+    return push
+
+
+def free_direction(at: Floats, i: int, taken: Sequence[float], neighbours: Floats) -> float:
+    """Angle at bus i that is farthest from its branches, its symbols and the buses around.
+
+    Parameters
+    ----------
+    at : (n_bus, 2)
+    taken : radian, directions of symbols already placed at this bus
+    neighbours : (m, 2) ends of the bus's branches
+    """
+    away = neighbours - at[i]
+    busy = [*taken, *np.arctan2(away[:, 1], away[:, 0])]
+    gap = at - at[i]
+    distance = np.hypot(gap[:, 0], gap[:, 1])
+    near = (distance > 0) & (distance < 60)
+    crowd = np.arctan2(gap[near, 1], gap[near, 0])
+    best, choice = -math.inf, 0.0
+    for angle in np.arange(16) * math.pi / 8 - math.pi / 2:
+        turn = min((_turn(angle, b) for b in busy), default=math.pi)
+        turn = min(turn, min((1.6 * _turn(angle, c) for c in crowd), default=math.pi))
+        if turn > best + 1e-6:
+            best, choice = turn, float(angle)
+    return choice
+
+
+def _turn(a: float, b: float) -> float:
+    return abs((a - b + math.pi) % (2 * math.pi) - math.pi)
+
+
+class Labels:
+    """Place labels where they cover nothing.
+
+    Parameters
+    ----------
+    boxes : (x, y, half width, half height) that a label must not touch
+    segments : (x1, y1, x2, y2) that a label should not touch
+    width, height : canvas units; labels stay inside
+    """
+
+    def __init__(
+        self,
+        boxes: Sequence[tuple[float, float, float, float]],
+        segments: Sequence[tuple[float, float, float, float]],
+        width: float,
+        height: float,
+    ) -> None:
+        self.boxes = list(boxes)
+        self.segments = np.array(segments, dtype=float).reshape(-1, 4)
+        self.width, self.height = width, height
+
+    def place(self, x: float, y: float, reach: float, half: tuple[float, float]) -> Floats | None:
+        """Centre for a label of a given half size near (x, y), None when there is no room."""
+        best, choice = 50.0, None
+        for ring, angle in ((r, a) for r in (0.0, 5.0) for a in np.arange(12) * math.pi / 6):
+            away = np.array([math.cos(angle), math.sin(angle)])
+            out = reach + ring + float(np.abs(away) @ half)
+            centre = np.array([x, y]) + away * out
+            cost = self._cost(centre, half) + ring * 0.2 + (0.5 if round(angle, 3) % 1.571 else 0)
+            if cost < best - 1e-9:
+                best, choice = cost, centre
+        if choice is not None:
+            self.boxes.append((float(choice[0]), float(choice[1]), *half))
+        return choice
+
+    def _cost(self, centre: Floats, half: tuple[float, float]) -> float:
+        cx, cy = centre
+        if not (half[0] < cx < self.width - half[0] and half[1] < cy < self.height - half[1]):
+            return 100.0
+        for x, y, w, h in self.boxes:
+            if abs(cx - x) < w + half[0] + 1 and abs(cy - y) < h + half[1] + 1:
+                return 100.0
+        if len(self.segments) == 0:
+            return 0.0
+        a, b = self.segments[:, :2], self.segments[:, 2:]
+        steps = np.linspace(0, 1, 41)[:, None, None]
+        points = a + steps * (b - a)
+        inside = (np.abs(points - centre) < np.array(half) + 0.5).all(axis=2).any(axis=0)
+        return 4.0 * float(np.count_nonzero(inside))

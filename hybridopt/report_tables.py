@@ -1,0 +1,241 @@
+"""Tables of the report, with units in their heads and columns rounded alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hybridopt.plots import STAGE_NAMES, hourly_balance, unit_powers
+from hybridopt.report_files import STAGES, dig, natural
+from hybridopt.report_format import MISSING, decimals_for, fixed, is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from hybridopt.report_files import RunFiles
+
+STANDARD_HEADS = {  # key in plan.json -> head and unit; {} stands for the currency
+    "name": ("Name", ""),
+    "kind": ("Kind", ""),
+    "bus": ("Bus", ""),
+    "from_bus": ("From bus", ""),
+    "to_bus": ("To bus", ""),
+    "length_km": ("Length", "km"),
+    "r_ohm_per_km": ("r", "Ω/km"),
+    "x_ohm_per_km": ("x", "Ω/km"),
+    "c_nf_per_km": ("c", "nF/km"),
+    "max_i_ka": ("max i", "kA"),
+    "p_mw": ("p at peak", "MW"),
+    "q_mvar": ("q at peak", "Mvar"),
+    "min_p_mw": ("min p", "MW"),
+    "max_p_mw": ("max p", "MW"),
+    "cost": ("Cost", "{}"),
+}
+DG_KEYS = ("name", "bus", "p_mw", "max_p_mw", "q_mvar", "min_p_mw", "cost")
+LINE_KEYS = ("name", "kind", "from_bus", "to_bus", "length_km", "r_ohm_per_km", "x_ohm_per_km")
+LINE_KEYS += ("c_nf_per_km", "max_i_ka", "cost")
+
+
+@dataclass
+class Column:
+    """One column: head, unit, written cells and whether they are numbers."""
+
+    title: str
+    unit: str
+    cells: list[str]
+    numeric: bool = True
+    group: str = ""
+
+
+@dataclass
+class Table:
+    """A table as the template wants it.
+
+    Attributes
+    ----------
+    total : cells of a last row, [] for none
+    note : a sentence below the table
+    """
+
+    caption: str
+    columns: list[Column]
+    total: list[str] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def rows(self) -> list[list[tuple[str, bool]]]:
+        """Cells of each row, each with whether it is a number."""
+        cells = [[(cell, column.numeric) for cell in column.cells] for column in self.columns]
+        return [list(row) for row in zip(*cells, strict=True)]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Heads that span columns, [] when there are none."""
+        spans: list[tuple[str, int]] = []
+        for column in self.columns:
+            if spans and spans[-1][0] == column.group:
+                spans[-1] = (column.group, spans[-1][1] + 1)
+            else:
+                spans.append((column.group, 1))
+        return spans if any(name for name, _ in spans) else []
+
+
+def numbers(
+    title: str, unit: str, values: Iterable[Any], *, decimals: int | None = None, group: str = ""
+) -> Column:
+    """Column of numbers; without `decimals` the largest one shows four digits."""
+    known = [float(v) if is_number(v) else None for v in values]
+    shown = decimals_for(known) if decimals is None else decimals
+    return Column(title, unit, [fixed(v, shown) for v in known], group=group)
+
+
+def words(title: str, values: Iterable[Any], group: str = "") -> Column:
+    """Column of text."""
+    cells = [MISSING if v is None or str(v) == "" else str(v) for v in values]
+    return Column(title, "", cells, numeric=False, group=group)
+
+
+def bus_table(run: RunFiles) -> Table | None:
+    """Load, what is served and the voltage of each bus in each state."""
+    stages = [s for s in STAGES if (run.stages["stage"] == s).any()]
+    if not stages:
+        return None
+    by_stage = {s: run.stages[run.stages["stage"] == s].set_index("bus") for s in stages}
+    buses = sorted(run.stages["bus"].unique(), key=natural)
+    load = run.stages.groupby("bus")["load_mw"].max().reindex(buses)
+    decimals = max(1, decimals_for(load))
+    columns = [words("Bus", buses), numbers("Load", "MW", load, decimals=decimals)]
+    for stage, rows in by_stage.items():
+        at, name = rows.reindex(buses), STAGE_NAMES[stage]
+        for title, key in (("Served", "served_mw"), ("Unserved", "unserved_mw")):
+            values = at[key].where(at["load_mw"] > 0)
+            columns.append(numbers(title, "MW", values, decimals=decimals, group=name))
+        columns.append(_voltages(at, name))
+    last = by_stage[stages[-1]].reindex(buses)["reason"].fillna("")
+    event = by_stage.get("after_event", by_stage[stages[-1]]).reindex(buses)["reason"].fillna("")
+    if (event != "").any():
+        columns.append(words("Why unserved after the event", event))
+    if (last != "").any() and stages[-1] != "after_event":
+        columns.append(words("Why unserved after the plan", last))
+    total = ["All", fixed(load.sum(), decimals)]
+    for rows in by_stage.values():
+        total += [fixed(rows["served_mw"].sum(), decimals)]
+        total += [fixed(rows["unserved_mw"].sum(), decimals), ""]
+    total += [""] * (len(columns) - len(total))
+    note = "At the peak hour. A dash: no load at this bus. Dead: no voltage, nothing can be served."
+    return Table("Load, served and unserved, and voltage per bus", columns, total, note)
+
+
+def _voltages(rows: pd.DataFrame, group: str) -> Column:
+    cells = [
+        "dead" if energised is False or energised == 0 else fixed(vm, 3)
+        for energised, vm in zip(rows["energised"], rows["vm_pu"], strict=True)
+    ]
+    return Column("Voltage", "pu", cells, group=group)
+
+
+def dispatch_table(run: RunFiles) -> Table | None:
+    """Output of each unit, demand and losses per hour, with the day's energy as last row."""
+    powers, balance = unit_powers(run), hourly_balance(run)
+    if powers.empty:
+        return None
+    columns = [Column("t", "h", [str(hour) for hour in powers.index])]
+    total = ["MWh"]
+    series = [(label, powers[(element, label)]) for element, label in powers.columns]
+    if not balance.empty:
+        series += [("Demand", balance["demand"]), ("Losses", balance["losses"])]
+        if balance["unserved"].max() > 1e-6:
+            series.append(("Unserved", balance["unserved"]))
+    decimals = min(decimals_for([powers.abs().to_numpy().max()], 5), 6)
+    for label, values in series:
+        columns.append(numbers(label, "MW", values, decimals=decimals))
+        total.append(fixed(values.sum(), decimals_for([values.sum()], 5)))
+    note = "Losses: what the units give less what the loads take, over the whole network."
+    return Table("Dispatch per hour", columns, total, note)
+
+
+def plan_table(run: RunFiles, part: str, keys: Sequence[str], caption: str) -> Table | None:
+    """Lines or DG of the plan, with the columns that its rows have; None without rows."""
+    rows = [row for row in run.plan.get(part) or [] if isinstance(row, dict)]
+    if not rows:
+        return None
+    columns = []
+    for key in keys:
+        values = [dig(row, key) for row in rows]
+        if all(value is None for value in values):
+            continue
+        title, unit = STANDARD_HEADS[key]
+        if key in ("name", "kind", "bus", "from_bus", "to_bus"):
+            columns.append(words(title, values))
+        else:
+            decimals = max(decimals_for([v for v in values if is_number(v)], 5, 4), 2)
+            unit = unit.format(run.currency)
+            columns.append(numbers(title, unit, values, decimals=decimals))
+    return Table(caption, columns)
+
+
+def loading_table(run: RunFiles) -> Table | None:
+    """Ten branches that come nearest to their rating, each at its worst hour."""
+    rated = run.branches.dropna(subset=["loading_percent"])
+    if rated.empty:
+        return None
+    worst = rated.loc[rated.groupby("branch")["loading_percent"].idxmax()]
+    worst = worst.sort_values("loading_percent", ascending=False, kind="stable").head(10)
+    ends = run.topology.drop_duplicates("branch").set_index("branch").reindex(worst["branch"])
+    columns = [
+        words("Branch", worst["branch"]),
+        words("From bus", ends["from_bus"].fillna("")),
+        words("To bus", ends["to_bus"].fillna("")),
+        numbers("Hour", "h", worst["hour"], decimals=0),
+        numbers("Loading", "%", worst["loading_percent"], decimals=1),
+        numbers("p at from bus", "MW", worst["p_from_mw"]),
+        numbers("q at from bus", "Mvar", worst["q_from_mvar"]),
+    ]
+    return Table("Most loaded branches, each at its worst hour", columns)
+
+
+def extremes_table(run: RunFiles) -> Table | None:
+    """Lowest and highest voltage and highest loading of the day, with hour and element."""
+    rows = [
+        ("Lowest voltage", "min_vm_pu", "pu", 4, "bus"),
+        ("Highest voltage", "max_vm_pu", "pu", 4, "bus"),
+        ("Highest loading", "max_loading_percent", "%", 1, "branch"),
+    ]
+    cells = []
+    for title, key, unit, decimals, element in rows:
+        value = run.number("extremes", key, "value")
+        if value is not None:
+            where = f"{element} {run.value('extremes', key, element)}"
+            cells.append([title, f"{fixed(value, decimals)} {unit}", where])
+            cells[-1].append(str(run.value("extremes", key, "hour") or MISSING))
+    if not cells:
+        return None
+    titles = ("", "Value", "Where", "Hour")
+    columns = [words(t, column) for t, column in zip(titles, zip(*cells, strict=True), strict=True)]
+    columns[1].numeric = columns[3].numeric = True
+    return Table("Extremes over the day", columns)
+
+
+def stages_table(run: RunFiles) -> Table | None:
+    """Figures of the three states at the peak hour."""
+    stages = [s for s in STAGES if run.value("stages", s) is not None]
+    if not stages:
+        return None
+    columns = [words("State", [STAGE_NAMES[s] for s in stages])]
+    for title, unit, key, decimals in (
+        ("Load", "MW", "load_mw", None),
+        ("Served", "MW", "served_mw", None),
+        ("Unserved", "MW", "unserved_mw", None),
+        ("Unserved", "%", "unserved_percent", 1),
+        ("Losses", "MW", "loss_mw", None),
+        ("Lowest voltage", "pu", "min_vm_pu", 3),
+        ("Highest voltage", "pu", "max_vm_pu", 3),
+        ("Highest loading", "%", "max_loading_percent", 1),
+    ):
+        values = [run.number("stages", s, key) for s in stages]
+        if key in ("served_mw", "unserved_mw"):
+            decimals = max(1, decimals_for([run.number("stages", s, "load_mw") for s in stages]))
+        columns.append(numbers(title, unit, values, decimals=decimals))
+    return Table("The three states at the peak hour", columns)
