@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 WIDE, NARROW = 1060.0, 360.0
 STAGE_NAMES = dict(zip(STAGES, ("Before event", "After event", "After plan"), strict=True))
 MOST_BUSES = 60  # bars that still can be told apart
+MOST_BESIDE = 12  # bars for which the three states fit beside one another
 MOST_UNITS = 8  # colours that still can be told apart
 LEFT, RIGHT = 52.0, 10.0
 
@@ -64,25 +65,29 @@ def plot_buses(run: RunFiles) -> Chart | None:
     stages = [s for s in STAGES if (table["stage"] == s).any()]
 
     def draw(width: float) -> Canvas:
-        row_height, gap = 104.0, 46.0
-        canvas = Canvas(
-            width, len(stages) * (row_height + gap) + 48, f"buses-{width:.0f}", "Load served per bus"
-        )
+        beside = width > NARROW and len(buses) <= MOST_BESIDE
+        tall, gap = (200.0, 0.0) if beside else (104.0, 62.0)
+        across = (width - 2 * 24) / 3 if beside else width
+        foot = 60 + (tall if beside else len(stages) * (tall + gap) - gap)
+        canvas = Canvas(width, foot + 40, f"buses-{width:.0f}", "Load served per bus")
         hatch = canvas.hatch(UNSERVED)
         legend(canvas, 12, [("box", SERVED, "served"), ("box", hatch, "unserved")])
-        step = (width - LEFT - RIGHT) / len(buses)
+        step = (across - LEFT - RIGHT) / len(buses)
         every = thinned(buses, step)
         for i, stage in enumerate(stages):
-            head = 60 + i * (row_height + gap)
-            scale = Scale(0, nice_range(0, largest.iloc[0], 3)[1], head + row_height, head)
-            frame = Frame(canvas, Scale(0, len(buses), LEFT, width - RIGHT), scale)
+            left, head = (i * (across + 24), 60.0) if beside else (0.0, 60 + i * (tall + gap))
+            scale = Scale(
+                0, nice_range(0, largest.iloc[0], 4 if beside else 3)[1], head + tall, head
+            )
+            x = Scale(0, len(buses), left + LEFT, left + across - RIGHT)
+            frame = Frame(canvas, x, scale)
             frame.y_axis(f"{STAGE_NAMES[stage]}, MW")
             rows = table[table["stage"] == stage].set_index("bus")
             for k, bus in enumerate(buses):
                 if bus in rows.index:
                     _bus_bar(frame, k, step, rows.loc[bus], hatch)
             labels = [(k + 0.5, bus) for k, bus in enumerate(buses) if k % every == 0]
-            frame.x_axis(labels, "bus" if i == len(stages) - 1 else "")
+            frame.x_axis(labels, "bus" if beside or i == len(stages) - 1 else "")
         return canvas
 
     return both(draw)
@@ -117,7 +122,9 @@ def unit_powers(run: RunFiles) -> pd.DataFrame:
             for e, n, b in run.dispatch[["element", "name", "bus"]].itertuples(index=False)
         ]
     )
-    table = units.pivot_table(index="hour", columns=["element", "label"], values="p_mw", aggfunc="sum")
+    table = units.pivot_table(
+        index="hour", columns=["element", "label"], values="p_mw", aggfunc="sum"
+    )
     table.index = table.index.astype(int)
     order = table.abs().sum().sort_values(ascending=False, kind="stable").index
     return table[order].fillna(0.0)
@@ -169,7 +176,9 @@ def plot_dispatch(run: RunFiles) -> Chart | None:
             items.append(("box", hatch, "unserved"))
         head = legend(canvas, 12, items) + 32
         tall = 300.0 if width > NARROW else 230.0
-        top = max(powers.clip(lower=0).sum(axis=1).add(balance["unserved"]).max(), balance["demand"].max())
+        top = max(
+            powers.clip(lower=0).sum(axis=1).add(balance["unserved"]).max(), balance["demand"].max()
+        )
         low = min(powers.clip(upper=0).sum(axis=1).min(), 0.0)
         hours = len(powers)
         x = Scale(0, hours, LEFT, width - RIGHT)
@@ -222,7 +231,14 @@ def _bar(frame: Frame, k: int, low: float, high: float, fill: str, tip: str) -> 
     if tall > 0.05:
         edge = {"stroke": PAPER, "stroke_width": 0.6} if tall > 2 else {}
         frame.canvas.add(
-            "rect", tip=tip, x=left, y=frame.y(high), width=right - left, height=tall, fill=fill, **edge
+            "rect",
+            tip=tip,
+            x=left,
+            y=frame.y(high),
+            width=right - left,
+            height=tall,
+            fill=fill,
+            **edge,
         )
 
 
@@ -273,7 +289,14 @@ def _voltage_band(band: pd.DataFrame, limits: tuple[float, float] | None, width:
         tip = f"Hour {int(hour)}: {fixed(row['low'], 4)} to {fixed(row['high'], 4)} pu"
         _bar(frame, k, row["low"], row["high"], "#9ec9e2", tip)
         for value in (row["low"], row["high"]):
-            canvas.line(x(k + 0.07), frame.y(value), x(k + 0.93), frame.y(value), stroke=SERVED, stroke_width=2)
+            canvas.line(
+                x(k + 0.07),
+                frame.y(value),
+                x(k + 0.93),
+                frame.y(value),
+                stroke=SERVED,
+                stroke_width=2,
+            )
     for limit in limits or ():
         _limit_line(frame, limit)
     frame.x_axis(_hour_labels(hours, (width - LEFT - RIGHT) / len(band)), "hour")

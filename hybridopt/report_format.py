@@ -37,20 +37,29 @@ def decimals_for(values: Iterable[float | None], digits: int = 4, most: int = 6)
     return min(max(digits - 1 - math.floor(math.log10(largest)), 0), most)
 
 
+def few_decimals(value: float) -> int:
+    """Return decimals for a value in a sentence: four digits, two decimals where that does."""
+    return min(decimals_for([value], 4, 4), 2 if abs(value) >= 1 else 4)
+
+
 def power(mw: float | None) -> str:
     """Active power with its unit."""
-    return MISSING if mw is None else f"{fixed(mw, max(1, decimals_for([mw], 4, 4)))}{NBSP}MW"
+    if mw is not None and abs(mw) < 1e-9:
+        return f"0{NBSP}MW"
+    return MISSING if mw is None else f"{fixed(mw, few_decimals(mw))}{NBSP}MW"
 
 
 def of_power(part: float | None, whole: float | None) -> str:
     """Write "100.0 of 315.0 MW", both rounded alike."""
-    decimals = max(1, decimals_for([part, whole], 4, 4))
+    decimals = few_decimals(whole or part or 0.0)
     return f"{fixed(part, decimals)} of {fixed(whole, decimals)}{NBSP}MW"
 
 
 def energy(mwh: float | None) -> str:
     """Energy with its unit."""
-    return MISSING if mwh is None else f"{fixed(mwh, decimals_for([mwh], 5, 4))}{NBSP}MWh"
+    if mwh is not None and abs(mwh) < 1e-9:
+        return f"0{NBSP}MWh"
+    return MISSING if mwh is None else f"{fixed(mwh, few_decimals(mwh))}{NBSP}MWh"
 
 
 def percent(value: float | None, decimals: int = 1) -> str:
@@ -63,6 +72,8 @@ def share(part: float | None, whole: float | None) -> str:
     if part is None or not whole:
         return MISSING
     value = 100 * part / whole
+    if abs(value) < 1e-6 or abs(value - 100) < 1e-6:
+        return percent(value, 0)
     if 0 < value < 0.05:
         return f"under{NBSP}0.1{NBSP}%"
     return f"over{NBSP}99.9{NBSP}%" if 99.95 <= value < 100 - 1e-6 else percent(value)
@@ -114,6 +125,12 @@ def listing(items: Sequence[str]) -> str:
 def count(number: int, singular: str, plural: str = "") -> str:
     """Write "1 line", "2 lines"."""
     return f"{fixed(number, 0)}{NBSP}{singular if number == 1 else plural or singular + 's'}"
+
+
+def in_words(number: int) -> str:
+    """Write small numbers as sentences do."""
+    names = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return names[number] if 0 <= number < len(names) else str(number)
 
 
 def spans(hours: Sequence[int]) -> str:

@@ -42,7 +42,7 @@ def place_buses(given: Floats, ends: Ints, width: float, margin: float) -> tuple
     at, height = _fit(at, width, margin)
     room = math.sqrt((width - 2 * margin) * (height - 2 * margin) / max(len(at), 1))
     if len(at) <= HUGE:
-        at = _declutter(at, ends, apart=min(0.5 * room, 44.0), clear=min(0.18 * room, 12.0))
+        at = _declutter(at, ends, apart=min(0.62 * room, 56.0), clear=min(0.2 * room, 14.0))
     return np.clip(at, margin, [width - margin, height - margin]), height
 
 
@@ -84,7 +84,9 @@ def _crossings(at: Floats, ends: Ints) -> int:
     def side(p: Floats, q: Floats, r: Floats) -> Floats:
         """Sign of the turn p, q, r: (n, n) for rows p, q and columns r."""
         along, across = q - p, r[None, :, :] - p[:, None, :]
-        turn: Floats = np.sign(along[:, None, 0] * across[..., 1] - along[:, None, 1] * across[..., 0])
+        turn: Floats = np.sign(
+            along[:, None, 0] * across[..., 1] - along[:, None, 1] * across[..., 0]
+        )
         return turn
 
     splits = side(a, b, a) * side(a, b, b) < 0
@@ -128,7 +130,9 @@ def _declutter(at: Floats, ends: Ints, apart: float, clear: float) -> Floats:
 def _away_from_buses(at: Floats, apart: float) -> Floats:
     gap = at[:, None, :] - at[None, :, :]
     distance = np.hypot(gap[..., 0], gap[..., 1])
-    angle = 2.4 * np.arange(len(at))  # buses in the very same place leave it in different directions
+    angle = 2.4 * np.arange(
+        len(at)
+    )  # buses in the very same place leave it in different directions
     gap = np.where(
         distance[..., None] < 1e-9, np.stack([np.cos(angle), np.sin(angle)], axis=1)[:, None], gap
     )
@@ -149,7 +153,9 @@ def _away_from_branches(at: Floats, ends: Ints, clear: float) -> Floats:
     gap = at[:, None] - (a + foot[..., None] * along)
     distance = np.hypot(gap[..., 0], gap[..., 1])
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.sqrt(length2)[:, None]
-    gap = np.where((distance < 1e-6)[..., None], normal, gap / np.maximum(distance, 1e-6)[..., None])
+    gap = np.where(
+        (distance < 1e-6)[..., None], normal, gap / np.maximum(distance, 1e-6)[..., None]
+    )
     inside[ends[:, 0], np.arange(len(ends))] = False
     inside[ends[:, 1], np.arange(len(ends))] = False
     short = np.where(inside, np.clip(clear - distance, 0, None), 0.0)
@@ -157,7 +163,14 @@ def _away_from_branches(at: Floats, ends: Ints, clear: float) -> Floats:
     return push
 
 
-def free_direction(at: Floats, i: int, taken: Sequence[float], neighbours: Floats) -> float:
+def free_direction(
+    at: Floats,
+    i: int,
+    taken: Sequence[float],
+    neighbours: Floats,
+    reach: float,
+    canvas: tuple[float, float],
+) -> float:
     """Angle at bus i that is farthest from its branches, its symbols and the buses around.
 
     Parameters
@@ -165,6 +178,8 @@ def free_direction(at: Floats, i: int, taken: Sequence[float], neighbours: Float
     at : (n_bus, 2)
     taken : radian, directions of symbols already placed at this bus
     neighbours : (m, 2) ends of the bus's branches
+    reach : how far from the bus the symbol's far side lies
+    canvas : width and height, which the symbol must not leave
     """
     away = neighbours - at[i]
     busy = [*taken, *np.arctan2(away[:, 1], away[:, 0])]
@@ -176,6 +191,9 @@ def free_direction(at: Floats, i: int, taken: Sequence[float], neighbours: Float
     for angle in np.arange(16) * math.pi / 8 - math.pi / 2:
         turn = min((_turn(angle, b) for b in busy), default=math.pi)
         turn = min(turn, min((1.6 * _turn(angle, c) for c in crowd), default=math.pi))
+        far = at[i] + reach * np.array([math.cos(angle), math.sin(angle)])
+        if not ((far > 0) & (far < canvas)).all():
+            turn -= math.pi
         if turn > best + 1e-6:
             best, choice = turn, float(angle)
     return choice

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 TITLES = {"before_event": "Before the event", "after_event": "After the event"}
 TITLES["after_plan"] = "After the plan"
-FULL_WIDTH_FROM = 50  # buses from which each map takes the whole width
+TWO_IN_A_ROW_FROM, FULL_WIDTH_FROM = 17, 51  # buses
 NO_LABELS_FROM = 200
 
 
@@ -47,6 +47,7 @@ class _Layout:
     at : bus -> (x, y);  radius : bus -> canvas units
     bend : per branch, canvas units by which parallel branches bow out
     sources : (x, y) per source;  labels : bus -> (x, y), buses without room left out
+    inside : buses whose label stands in their disc
     """
 
     width: float
@@ -56,7 +57,9 @@ class _Layout:
     bend: list[float]
     sources: list[Floats]
     labels: dict[str, Floats]
+    inside: frozenset[str]
     size: float
+    font: float
 
 
 def draw_maps(run: RunFiles) -> list[dict[str, Any]]:
@@ -73,10 +76,14 @@ def draw_maps(run: RunFiles) -> list[dict[str, Any]]:
             "title": TITLES[stage],
             "served": _served(run, stage),
             "svg": _draw(layout, run, stage, branches, sources, planned),
-            "wide": len(layout.at) > FULL_WIDTH_FROM,
+            "columns": _columns(len(layout.at)),
         }
         for stage in stages
     ]
+
+
+def _columns(n_bus: int) -> int:
+    return 3 if n_bus < TWO_IN_A_ROW_FROM else 2 if n_bus < FULL_WIDTH_FROM else 1
 
 
 def _known_ends(run: RunFiles) -> pd.Series:
@@ -95,26 +102,48 @@ def _lay_out(stages: pd.DataFrame, branches: pd.DataFrame, sources: pd.DataFrame
     buses = sorted(table.index, key=natural)
     index = {bus: i for i, bus in enumerate(buses)}
     ends = np.array(
-        [[index[a], index[b]] for a, b in zip(branches["from_bus"], branches["to_bus"], strict=True)]
+        [
+            [index[a], index[b]]
+            for a, b in zip(branches["from_bus"], branches["to_bus"], strict=True)
+        ]
     ).reshape(-1, 2)
-    width = 1100.0 if len(buses) > FULL_WIDTH_FROM else 400.0
+    width = {3: 400.0, 2: 540.0, 1: 1100.0}[_columns(len(buses))]
     given = table.loc[buses, ["x", "y"]].to_numpy(dtype=float)
     at, height = place_buses(given, ends, width, margin=36.0)
     room = math.sqrt((width - 72) * (height - 72) / max(len(buses), 1))
-    largest = float(np.clip(0.24 * room, 5, 20))
+    largest = float(np.clip(0.25 * room, 5, 22))
     load = stages.groupby("bus")["load_mw"].max().reindex(buses).fillna(0.0).to_numpy()
-    small = float(np.clip(0.09 * room, 2.5, 5.5))
+    small = float(np.clip(0.075 * room, 3, 5.5))
     radius = np.where(
         load > 0, np.maximum(largest * np.sqrt(load / max(load.max(), 1e-12)), small), small
     )
-    size = float(np.clip(0.13 * room, 4, 8))
-    spots = _source_spots(at, ends, radius, [index[b] for b in sources["bus"]], size)
+    size = float(np.clip(0.11 * room, 4, 8.5))
+    font = 11.0 if len(buses) >= FULL_WIDTH_FROM else 12.5
+    at_bus = [index[bus] for bus in sources["bus"]]
+    spots = _source_spots(at, ends, radius, at_bus, size, (width, height))
     bend = _bends(ends)
-    labels = (
-        _label_spots(at, ends, radius, spots, buses, (width, height), size)
-        if len(buses) < NO_LABELS_FROM
-        else {}
+    inside = frozenset(
+        bus for bus, r in zip(buses, radius, strict=True) if 0.3 * font * len(bus) + 4 < r
     )
+    labels = dict(zip(buses, at, strict=True))
+    if len(buses) < NO_LABELS_FROM:
+        outside = [i for i, bus in enumerate(buses) if bus not in inside]
+        boxes = [(*at[i], radius[i] * 0.9, radius[i] * 0.9) for i in range(len(at))]
+        room_left = Labels(
+            boxes + [(*spot, size, size) for spot in spots],
+            [(*at[a], *at[b]) for a, b in ends],
+            width,
+            height,
+        )
+        for i in outside:
+            half = (0.3 * font * len(buses[i]) + 0.5, 0.45 * font)
+            place = room_left.place(*at[i], reach=radius[i] + 1.5, half=half)
+            if place is None:
+                del labels[buses[i]]
+            else:
+                labels[buses[i]] = place
+    else:
+        labels = {}
     return _Layout(
         width,
         height,
@@ -123,22 +152,31 @@ def _lay_out(stages: pd.DataFrame, branches: pd.DataFrame, sources: pd.DataFrame
         bend,
         spots,
         labels,
+        inside,
         size,
+        font,
     )
 
 
 def _source_spots(
-    at: Floats, ends: NDArray[np.int64], radius: Floats, buses: list[int], size: float
+    at: Floats,
+    ends: NDArray[np.int64],
+    radius: Floats,
+    buses: list[int],
+    size: float,
+    canvas: tuple[float, float],
 ) -> list[Floats]:
     """Place each source beside its bus, in the direction with most room."""
     spots: list[Floats] = []
     taken: dict[int, list[float]] = {}
     for bus in buses:
         others = np.concatenate([ends[ends[:, 0] == bus, 1], ends[ends[:, 1] == bus, 0]])
-        angle = free_direction(at, bus, taken.setdefault(bus, []), at[others])
-        taken[bus].append(angle)
+        out = float(radius[bus]) + size + 8
+        busy = taken.setdefault(bus, [])
+        angle = free_direction(at, bus, busy, at[others], out + 1.3 * size, canvas)
+        busy.append(angle)
         away = np.array([math.cos(angle), math.sin(angle)])
-        spots.append(at[bus] + away * (radius[bus] + 1.0 * size + 7))
+        spots.append(at[bus] + away * out)
     return spots
 
 
@@ -153,30 +191,6 @@ def _bends(ends: NDArray[np.int64]) -> list[float]:
     return bend
 
 
-def _label_spots(
-    at: Floats,
-    ends: NDArray[np.int64],
-    radius: Floats,
-    spots: list[Floats],
-    buses: list[str],
-    canvas: tuple[float, float],
-    size: float,
-) -> dict[str, Floats]:
-    boxes = [(*at[i], radius[i] * 0.9, radius[i] * 0.9) for i in range(len(at))]
-    boxes += [(*spot, size, size) for spot in spots]
-    labels = Labels(boxes, [(*at[a], *at[b]) for a, b in ends], *canvas)
-    found = {}
-    for i, bus in enumerate(buses):
-        half = (3.3 * len(bus) + 0.5, 5.0)
-        if half[0] < 0.75 * radius[i]:
-            found[bus] = at[i]
-        else:
-            place = labels.place(at[i][0], at[i][1], radius[i] + 1.5, half)
-            if place is not None:
-                found[bus] = place
-    return found
-
-
 def _draw(
     layout: _Layout,
     run: RunFiles,
@@ -185,7 +199,9 @@ def _draw(
     sources: pd.DataFrame,
     planned: set[str],
 ) -> Markup:
-    canvas = Canvas(layout.width, layout.height, f"map-{stage}", f"Map of the grid: {TITLES[stage]}")
+    canvas = Canvas(
+        layout.width, layout.height, f"map-{stage}", f"Map of the grid: {TITLES[stage]}"
+    )
     crosses = []
     for row, bend in zip(branches.to_dict("records"), layout.bend, strict=True):
         style = branch_style(row, stage, planned)
@@ -206,15 +222,14 @@ def _draw(
             draw_source(canvas, layout.at[row["bus"]], spot, layout.size, row, state)
     for row in run.stages[run.stages["stage"] == stage].to_dict("records"):
         draw_load(canvas, layout.at[row["bus"]], layout.radius[row["bus"]], row, _bus_tip(row))
-    inside = {bus for bus, spot in layout.labels.items() if spot is layout.at[bus]}
     for bus, (x, y) in layout.labels.items():
-        within = bus in inside
+        within = bus in layout.inside
         canvas.text(
             x,
-            y + 3.8,
+            y + 0.35 * layout.font,
             bus,
             text_anchor="middle",
-            font_size=11,
+            font_size=layout.font,
             font_weight=600,
             fill=PAPER if within else INK,
             **({} if within else {"stroke": PAPER, "stroke_width": 3, "paint_order": "stroke"}),

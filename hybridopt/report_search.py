@@ -8,6 +8,7 @@ import numpy as np
 
 from hybridopt.plots import NARROW, WIDE, Chart
 from hybridopt.report_format import fixed
+from hybridopt.report_text import OBJECTIVES
 from hybridopt.report_svg import (
     MUTED,
     PLAN,
@@ -29,13 +30,6 @@ if TYPE_CHECKING:
     from hybridopt.report_files import RunFiles
 
 LEFT, RIGHT = 64.0, 10.0
-OBJECTIVES = {  # name -> title and unit, {} stands for the currency
-    "unserved_mwh": "Unserved energy, MWh",
-    "unserved_mw": "Unserved load, MW",
-    "operating_cost": "Operating cost, {}",
-    "plan_cost": "Plan cost, {}",
-    "loss_mwh": "Losses, MWh",
-}
 
 
 def plot_search(run: RunFiles) -> list[Chart]:
@@ -45,7 +39,8 @@ def plot_search(run: RunFiles) -> list[Chart]:
         return []
     panels = []
     for name in [c.removeprefix("best_") for c in table.columns if c.startswith("best_")]:
-        title = OBJECTIVES.get(name, name.replace("_", " ")).format(run.currency).rstrip(", ")
+        words, unit = OBJECTIVES.get(name, (name.replace("_", " "), ""))
+        title = f"{words[:1].upper()}{words[1:]}, {unit.format(run.currency)}".rstrip(", ")
         series = [("best", SERVED, table[f"best_{name}"])]
         if f"mean_{name}" in table:
             series.append(("mean", MUTED, table[f"mean_{name}"]))
@@ -108,7 +103,9 @@ def _panel(
 
 def _curve(frame: Frame, x: pd.Series, y: pd.Series, colour: str, words: str) -> None:
     known = y.notna()
-    points = [(frame.x(float(a)), frame.y(float(b))) for a, b in zip(x[known], y[known], strict=True)]
+    points = [
+        (frame.x(float(a)), frame.y(float(b))) for a, b in zip(x[known], y[known], strict=True)
+    ]
     thin = {"stroke_width": 1.6, "stroke_dasharray": "1 0"}
     look = {"stroke_width": 2.4} if words.startswith(("best", "distinct")) else thin
     if points:

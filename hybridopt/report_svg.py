@@ -110,7 +110,7 @@ class Frame:
             y = self.y(tick)
             self.canvas.line(self.x.start, y, self.x.end, y, stroke=FAINT)
             self.canvas.text(self.x.start - 8, y + 4, fixed(tick, decimals), text_anchor="end")
-        self.canvas.text(0, self.y.end - 12, title, font_weight=600)
+        self.canvas.text(max(self.x.start - 52, 0), self.y.end - 13, title, font_weight=600)
 
     def x_axis(self, labels: Iterable[tuple[float, str]], title: str = "") -> None:
         """Base line, labels below it and the axis title at the right."""
@@ -155,7 +155,9 @@ def thinned(labels: Sequence[str], room: float, size: float = 7.0) -> int:
     return max(1, math.ceil(widest / room)) if room > 0 else 1
 
 
-def legend(canvas: Canvas, y: float, items: Sequence[tuple[str, str, str]], left: float = 0) -> float:
+def legend(
+    canvas: Canvas, y: float, items: Sequence[tuple[str, str, str]], left: float = 0
+) -> float:
     """Write (mark, colour, words) rows from the left, wrapped; return the foot.
 
     A mark is ``box``, ``line`` or ``dash``.

@@ -29,9 +29,7 @@ NAMES = {"ext_grid": "External grid", "gen": "Generator", "sgen": "Static genera
 FULL, NONE = 0.999, 0.001  # shares from which a load counts as served and as unserved
 
 
-def draw_branch(
-    canvas: Canvas, a: Floats, b: Floats, bend: float, style: str, tip: str
-) -> Floats:
+def draw_branch(canvas: Canvas, a: Floats, b: Floats, bend: float, style: str, tip: str) -> Floats:
     """Draw a branch from a to b, bowed by `bend`, and return its middle."""
     colour, width, dashes, _ = LINES[style]
     along = b - a
@@ -75,7 +73,9 @@ def draw_load(canvas: Canvas, at: Floats, radius: float, row: dict[str, Any], ti
     """Draw a bus as a disc whose area is its load, coloured by what is served."""
     x, y = at
     state = load_state(row)
-    fill = {"served": SERVED, "partly": PARTLY, "unserved": UNSERVED, "dead": DEAD}.get(state, PAPER)
+    fill = {"served": SERVED, "partly": PARTLY, "unserved": UNSERVED, "dead": DEAD}.get(
+        state, PAPER
+    )
     edge = INK if state == "no load" else PAPER
     canvas.add("circle", tip=tip, cx=x, cy=y, r=radius, fill=fill, stroke=edge, stroke_width=1.4)
     if state == "partly":
@@ -105,7 +105,9 @@ def draw_source(
     gone = ": lost" if state == "lost" else ""
     tip = f"{NAMES.get(row['kind'], row['kind'])} {row['name']}{most}{gone}"
     look = {"fill": PLAN if state == "plan" else PAPER, "stroke": colour, "stroke_width": 1.5}
-    symbol(canvas, str(row["kind"]), at, size, PAPER if state == "plan" else colour, tip, look | dashed)
+    symbol(
+        canvas, str(row["kind"]), at, size, PAPER if state == "plan" else colour, tip, look | dashed
+    )
     if state == "lost":
         draw_cross(canvas, at, size * 0.75, UNSERVED, 1.8)
 
@@ -138,9 +140,9 @@ def symbol(
         canvas.add("path", d=wave, fill="none", stroke=ink, stroke_width=1.2, pointer_events="none")
 
 
-def map_legend(kinds: set[str], lines: set[str], loads: set[str], largest_mw: float) -> list[
-    dict[str, Any]
-]:
+def map_legend(
+    kinds: set[str], lines: set[str], loads: set[str], largest_mw: float
+) -> list[dict[str, Any]]:
     """Marks that the maps use, each with its meaning."""
     rows: list[dict[str, Any]] = [
         {"svg": _line_mark(style), "words": f"line {LINES[style][3]}"}
@@ -196,5 +198,3 @@ def _source_mark(kind: str, state: str) -> Markup:
     row = {"kind": kind, "name": "", "max_p_mw": None}
     draw_source(canvas, at, at, 7.0, row, state)
     return canvas.svg()
-
-

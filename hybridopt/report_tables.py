@@ -106,12 +106,13 @@ def bus_table(run: RunFiles) -> Table | None:
     buses = sorted(run.stages["bus"].unique(), key=natural)
     load = run.stages.groupby("bus")["load_mw"].max().reindex(buses)
     decimals = max(1, decimals_for(load))
-    columns = [words("Bus", buses), numbers("Load", "MW", load, decimals=decimals)]
+    columns = [words("Bus", buses), numbers("Load", "MW", load.where(load > 0), decimals=decimals)]
     for stage, rows in by_stage.items():
         at, name = rows.reindex(buses), STAGE_NAMES[stage]
         for title, key in (("Served", "served_mw"), ("Unserved", "unserved_mw")):
             values = at[key].where(at["load_mw"] > 0)
-            columns.append(numbers(title, "MW", values, decimals=decimals, group=name))
+            if key == "served_mw" or _unserved(rows):
+                columns.append(numbers(title, "MW", values, decimals=decimals, group=name))
         columns.append(_voltages(at, name))
     last = by_stage[stages[-1]].reindex(buses)["reason"].fillna("")
     event = by_stage.get("after_event", by_stage[stages[-1]]).reindex(buses)["reason"].fillna("")
@@ -121,11 +122,19 @@ def bus_table(run: RunFiles) -> Table | None:
         columns.append(words("Why unserved after the plan", last))
     total = ["All", fixed(load.sum(), decimals)]
     for rows in by_stage.values():
-        total += [fixed(rows["served_mw"].sum(), decimals)]
-        total += [fixed(rows["unserved_mw"].sum(), decimals), ""]
+        total.append(fixed(rows["served_mw"].sum(), decimals))
+        total += [fixed(rows["unserved_mw"].sum(), decimals)] if _unserved(rows) else []
+        total.append("")
     total += [""] * (len(columns) - len(total))
-    note = "At the peak hour. A dash: no load at this bus. Dead: no voltage, nothing can be served."
+    note = "At the peak hour. Dash: no load at this bus. Dead: no voltage, nothing can be served."
+    if not all(_unserved(rows) for rows in by_stage.values()):
+        note += " A state without the column Unserved serves everything."
     return Table("Load, served and unserved, and voltage per bus", columns, total, note)
+
+
+def _unserved(rows: pd.DataFrame) -> bool:
+    """Whether anything is unserved; a column of zeros would only take room."""
+    return bool((rows["unserved_mw"] > 1e-6 * rows["load_mw"]).any())
 
 
 def _voltages(rows: pd.DataFrame, group: str) -> Column:
@@ -151,7 +160,7 @@ def dispatch_table(run: RunFiles) -> Table | None:
     decimals = min(decimals_for([powers.abs().to_numpy().max()], 5), 6)
     for label, values in series:
         columns.append(numbers(label, "MW", values, decimals=decimals))
-        total.append(fixed(values.sum(), decimals_for([values.sum()], 5)))
+        total.append(fixed(values.sum(), min(decimals_for([values.sum()], 5), decimals)))
     note = "Losses: what the units give less what the loads take, over the whole network."
     return Table("Dispatch per hour", columns, total, note)
 
@@ -170,7 +179,8 @@ def plan_table(run: RunFiles, part: str, keys: Sequence[str], caption: str) -> T
         if key in ("name", "kind", "bus", "from_bus", "to_bus"):
             columns.append(words(title, values))
         else:
-            decimals = max(decimals_for([v for v in values if is_number(v)], 5, 4), 2)
+            known = [v for v in values if is_number(v)]
+            decimals = 3 if key == "cost" else max(decimals_for(known, 5 if "_m" in key else 4), 2)
             unit = unit.format(run.currency)
             columns.append(numbers(title, unit, values, decimals=decimals))
     return Table(caption, columns)
@@ -229,7 +239,7 @@ def stages_table(run: RunFiles) -> Table | None:
         ("Served", "MW", "served_mw", None),
         ("Unserved", "MW", "unserved_mw", None),
         ("Unserved", "%", "unserved_percent", 1),
-        ("Losses", "MW", "loss_mw", None),
+        ("Losses", "MW", "loss_mw", 2),
         ("Lowest voltage", "pu", "min_vm_pu", 3),
         ("Highest voltage", "pu", "max_vm_pu", 3),
         ("Highest loading", "%", "max_loading_percent", 1),

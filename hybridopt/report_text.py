@@ -10,6 +10,7 @@ from hybridopt.report_format import (
     duration,
     energy,
     fixed,
+    in_words,
     is_number,
     listing,
     money,
@@ -32,6 +33,13 @@ EVENT_KINDS = {  # key of summary["event"] -> singular, plural, prefixes that re
     "buses": ("bus", "buses", ("bus ",)),
     "loads": ("load", "loads", ("load ",)),
     "shunts": ("shunt", "shunts", ("shunt ",)),
+}
+OBJECTIVES = {  # words and unit, {} stands for the currency
+    "unserved_mwh": ("unserved energy", "MWh"),
+    "unserved_mw": ("unserved load", "MW"),
+    "operating_cost": ("operating cost", "{}"),
+    "plan_cost": ("plan cost", "{}"),
+    "loss_mwh": ("losses", "MWh"),
 }
 STATUS = {
     "optimal": "locally optimal",
@@ -72,7 +80,9 @@ def _after_event(run: RunFiles) -> str:
     if load and served is not None:
         lost = load - served
         if lost <= 1e-6 * load:
-            sentences.append(f"The whole load of {power(load)} at the peak hour can still be served.")
+            sentences.append(
+                f"The whole load of {power(load)} at the peak hour can still be served."
+            )
         elif served <= 1e-6 * load:
             sentences.append(f"Nothing of the {power(load)} at the peak hour can be served.")
         else:
@@ -94,13 +104,19 @@ def _plan_sentence(run: RunFiles) -> str:
     units = [unit for unit in run.plan.get("dg") or [] if isinstance(unit, dict)]
     if units:
         sizes = [f"{power(_number(u.get('max_p_mw')))} at bus {u.get('bus')}" for u in units]
-        noun = "a distributed generator" if len(units) == 1 else f"{len(units)} distributed generators"
+        noun = (
+            "a distributed generator"
+            if len(units) == 1
+            else f"{in_words(len(units))} distributed generators"
+        )
         parts.append(f"installs {noun} of {listing(sizes)}")
     cost, budget = plan_cost(run)
     if not parts:
         return "The plan changes nothing." if run.plan else ""
     price = f" for {money(cost, run.currency)}" if cost is not None else ""
-    limit = f", {share(cost, budget)} of the budget of {money(budget, run.currency)}" if budget else ""
+    limit = (
+        f", {share(cost, budget)} of the budget of {money(budget, run.currency)}" if budget else ""
+    )
     return f"The plan {listing(parts)}{price}{limit}."
 
 
@@ -117,7 +133,9 @@ def _after_plan(run: RunFiles) -> str:
         if lost_mwh <= 1e-6 * max(demanded, 1e-9):
             over = f"; over the {day} nothing is left unserved"
         else:
-            over = f"; over the {day} {energy(lost_mwh)} ({share(lost_mwh, demanded)}) stay unserved"
+            over = (
+                f"; over the {day} {energy(lost_mwh)} ({share(lost_mwh, demanded)}) stay unserved"
+            )
     else:
         over = ""
     if load - served <= 1e-6 * load:
@@ -187,7 +205,10 @@ def verdict(run: RunFiles) -> tuple[str, str]:
 def key_figures(run: RunFiles) -> list[dict[str, str]]:
     """Return the figures that stand at the top: label, value, note and tone."""
     tiles = []
-    for stage, label in (("after_event", "Served after the event"), ("after_plan", "Served after the plan")):
+    for stage, label in (
+        ("after_event", "Served after the event"),
+        ("after_plan", "Served after the plan"),
+    ):
         load, served = (run.number("stages", stage, key) for key in ("load_mw", "served_mw"))
         if served is not None:
             note = f"{share(served, load)} of the peak load"
@@ -198,7 +219,11 @@ def key_figures(run: RunFiles) -> list[dict[str, str]]:
         tiles.append(_tile(f"Unserved in {hours_of_day(run)}", energy(lost), note))
     cost, budget = plan_cost(run)
     if cost is not None:
-        note = f"{share(cost, budget)} of the budget of {money(budget, run.currency)}" if budget else ""
+        note = (
+            f"{share(cost, budget)} of the budget of {money(budget, run.currency)}"
+            if budget
+            else ""
+        )
         tiles.append(_tile("Cost of the plan", money(cost, run.currency), note))
     avoided = run.number("economics", "avoided_cost")
     if avoided is not None:
@@ -240,11 +265,17 @@ def objectives(run: RunFiles) -> str:
     names = []
     for item in found:
         if isinstance(item, dict):
-            parts = [f"{fixed(w, 3).rstrip('0').rstrip('.')} × {k}" for k, w in item.items() if is_number(w)]
+            weights = [(objective(k), w) for k, w in item.items() if is_number(w)]
+            parts = [f"{fixed(w, 3).rstrip('0').rstrip('.')} × {name}" for name, w in weights]
             names.append(" + ".join(parts))
         else:
-            names.append(str(item))
-    return ", then ".join(name.replace("_", " ") for name in names)
+            names.append(objective(str(item)))
+    return ", then ".join(names)
+
+
+def objective(name: str) -> str:
+    """Return an objective in words."""
+    return OBJECTIVES.get(name, (name.replace("_", " "), ""))[0]
 
 
 def _number(value: Any) -> float | None:

@@ -1,0 +1,123 @@
+"""Build report.html, one page that opens offline, from the files of a run's directory alone."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, StrictUndefined
+
+from hybridopt.plots import MOST_BUSES, plot_buses, plot_dispatch, plot_hours
+from hybridopt.report_facts import (
+    day_facts,
+    dead_islands,
+    economics_table,
+    search_facts,
+    time_table,
+    verification_table,
+    versions,
+)
+from hybridopt.report_files import STAGES, read_run
+from hybridopt.report_map import branch_style, draw_maps, source_state
+from hybridopt.report_search import plot_search
+from hybridopt.report_symbols import load_state, map_legend
+from hybridopt.report_tables import (
+    DG_KEYS,
+    LINE_KEYS,
+    bus_table,
+    dispatch_table,
+    extremes_table,
+    loading_table,
+    plan_table,
+    stages_table,
+)
+from hybridopt.report_text import byline, key_figures, lead
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybridopt.report_files import RunFiles
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` into a run's output directory.
+
+    Parameters
+    ----------
+    folder : directory that ``hybridopt run --out`` wrote, at least with its summary.json
+
+    Returns
+    -------
+    the file written; it refers to nothing outside itself
+
+    Raises
+    ------
+    InputError
+        When the directory has no summary.json, or a file in it can't be read.
+    """
+    page = render(read_run(folder))
+    path = folder / "report.html"
+    unfinished = folder / f".report-{os.getpid()}.html"
+    unfinished.write_text(page, encoding="utf-8")
+    return unfinished.replace(path)
+
+
+def render(run: RunFiles) -> str:
+    """Return the whole page; everything that comes from the data is escaped."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    source = files("hybridopt").joinpath("templates/report.html").read_text(encoding="utf-8")
+    return environment.from_string(source).render(_content(run))
+
+
+def _content(run: RunFiles) -> dict[str, Any]:
+    maps = draw_maps(run)
+    load_buses = int((run.stages.groupby("bus")["load_mw"].max() > 0).sum())
+    return {
+        "title": str(run.value("title") or run.value("case") or "hybridopt run"),
+        "byline": byline(run),
+        "status": str(run.value("status") or ""),
+        "lead": lead(run),
+        "tiles": key_figures(run),
+        "stages": stages_table(run),
+        "maps": maps,
+        "legend": _legend(run) if maps else [],
+        "bus_chart": plot_buses(run),
+        "bus_limit": MOST_BUSES if load_buses > MOST_BUSES else 0,
+        "buses": bus_table(run),
+        "dead": dead_islands(run),
+        "dispatch_chart": plot_dispatch(run),
+        "dispatch": dispatch_table(run),
+        "search_charts": plot_search(run),
+        "dg": plan_table(run, "dg", DG_KEYS, "Distributed generation of the plan"),
+        "lines": plan_table(run, "lines", LINE_KEYS, "Lines of the plan"),
+        "has_plan": bool(run.plan),
+        "search": search_facts(run),
+        "time": time_table(run),
+        "extremes": extremes_table(run),
+        "loadings": loading_table(run),
+        "hour_charts": plot_hours(run),
+        "economics": economics_table(run),
+        "day": day_facts(run),
+        "verification": verification_table(run),
+        "versions": versions(run),
+    }
+
+
+def _legend(run: RunFiles) -> list[dict[str, Any]]:
+    """Explain only the marks that the maps of this run use."""
+    stages = [s for s in STAGES if (run.stages["stage"] == s).any()]
+    planned = {str(line.get("name")) for line in run.plan.get("lines") or []}
+    branches, sources = run.topology.to_dict("records"), run.sources.to_dict("records")
+    lines = {branch_style(row, stage, planned) for row in branches for stage in stages}
+    states = {(row["kind"], source_state(row, stage)) for row in sources for stage in stages}
+    kinds = {str(kind) for kind, state in states if state}
+    if any(state == "lost" for _, state in states):
+        kinds.add("lost")
+    if any(row["kind"] == "trafo" for row in branches):
+        kinds.add("trafo")
+    loads = {load_state(row) for row in run.stages.to_dict("records")}
+    largest = run.stages["load_mw"].max()
+    return map_legend(kinds, {str(s) for s in lines}, loads, float(largest) if largest > 0 else 0.0)
