@@ -109,7 +109,7 @@ class CompiledDispatch:
             if hasattr(model, f"hold_{name}")
         }
         self._balance = [nlp.rows(r, n_t, n_bus) for r in (model.balance_p, model.balance_q)]
-        self._limit = [nlp.rows(r, n_t, n_br) for r in (model.limit_from, model.limit_to)]
+        self.limit_rows = [nlp.rows(r, n_t, n_br) for r in (model.limit_from, model.limit_to)]
         caps = ("dg_cap_p", "dg_cap_q_max", "dg_cap_q_min")
         self._dg_cap = {
             name: nlp.rows(getattr(model, name), n_t, n_site)
@@ -186,7 +186,7 @@ class CompiledDispatch:
             self._free(b, columns, on, low, high, np.clip((low + high) / 2, low, high))
         self._free_dg(b, state, alive)
         closed = state.branch_on & alive[:, grid.branch_from]
-        for rows, rate in zip(self._limit, (grid.rate_from, grid.rate_to), strict=True):
+        for rows, rate in zip(self.limit_rows, (grid.rate_from, grid.rate_to), strict=True):
             b.row_on[rows[closed & np.isfinite(rate)]] = True
         for goal, value in (hold or {}).items():
             if goal in self._hold and np.isfinite(value):

@@ -16,9 +16,12 @@ import numpy as np
 from hybridopt.compiled import CompiledDispatch, State
 from hybridopt.grid import Plan, Unit, apply_plan
 from hybridopt.hours import UNSERVED, Goals, StagedSolver
+from hybridopt.infeasible import blocking_limit
 from hybridopt.result import Dispatch, Point, read_point, stack_points
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from hybridopt.case import Horizon
@@ -191,8 +194,18 @@ class Dispatcher:
             must_serve=np.zeros(n_t, dtype=bool),
         )
 
-    def solve_levels(self, plan: Plan, levels: Ints | None = None) -> dict[int, HourResult]:
+    def solve_levels(
+        self,
+        plan: Plan,
+        levels: Ints | None = None,
+        progress: Callable[[], None] = lambda: None,
+    ) -> dict[int, HourResult]:
         """Solve load levels one by one; every rating must be given.
+
+        Parameters
+        ----------
+        levels : positions; all, the heaviest first, if not given
+        progress : called after each level
 
         Returns
         -------
@@ -212,6 +225,7 @@ class Dispatcher:
             full = result.unserved_mwh == 0.0
             self.count(result)
             results[int(level)] = result
+            progress()
         return results
 
     def count(self, result: Any) -> None:
@@ -220,9 +234,18 @@ class Dispatcher:
         self.iterations += result.iterations
         self.solve_s += result.solve_s
 
-    def dispatch(self, plan: Plan) -> Dispatch:
+    def dispatch(self, plan: Plan, progress: Callable[[], None] = lambda: None) -> Dispatch:
         """Dispatch a plan whose ratings are all given, over the whole horizon."""
-        return self.read(plan, self.solve_levels(plan), self.levels.of_hour, self.horizon.hours)
+        results = self.solve_levels(plan, progress=progress)
+        return self.read(plan, results, self.levels.of_hour, self.horizon.hours)
+
+    def why_not(self, plan: Plan) -> str:
+        """Which hour of a plan has no feasible point, and which limit stands in the way."""
+        for level, result in self.solve_levels(plan).items():
+            if not result.solution.ok:
+                hour = int(self.horizon.hours[self.levels.of_hour == level][0])
+                return f"hour {hour}: {blocking_limit(self.hour, result.state)}"
+        return "no hour fails when solved again"
 
     def read(
         self, plan: Plan, results: dict[int, HourResult], levels: Ints, hours: Ints

@@ -5,6 +5,7 @@ An Evaluator is a picklable description; each process compiles its models on the
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ class Evaluation:
     values : unserved_mwh, unserved_peak_mw, operating_cost, plan_cost, loss_mwh
     status : of the worst hour
     solves, iterations : nonlinear programs and Ipopt iterations
-    compile_s, solve_s : seconds
+    compile_s, solve_s, wall_s : seconds spent compiling, in Ipopt, and in all
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class Evaluation:
     iterations: int
     compile_s: float
     solve_s: float
+    wall_s: float
 
     @property
     def ok(self) -> bool:
@@ -90,6 +92,7 @@ class Evaluator:
         ----------
         plan : within the budget; units without a rating get the best one
         """
+        began = time.perf_counter()
         d = self.dispatcher
         before = (d.solves, d.iterations, d.compile_s, d.solve_s)
         left = self.space.budget - self.space.cost(plan)
@@ -114,6 +117,7 @@ class Evaluator:
             iterations=int(iterations),
             compile_s=compile_s,
             solve_s=solve_s,
+            wall_s=time.perf_counter() - began,
         )
 
     def values(self, plan: Plan, dispatch: Dispatch) -> dict[str, float]:

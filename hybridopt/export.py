@@ -11,6 +11,8 @@ import pandapower as pp
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pathlib import Path
+
     from hybridopt.network_scenario import Scenario
     from hybridopt.result import Dispatch
 
@@ -120,3 +122,8 @@ def _limits(scenario: Scenario, dispatch: Dispatch, k: int) -> dict[str, float]:
         limits = [0.0, rating, -q, q]
     names = ("min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar")
     return {n: v for n, v in zip(names, limits, strict=True) if np.isfinite(v)}
+
+
+def write_net(scenario: Scenario, dispatch: Dispatch, row: int, path: Path) -> None:
+    """Write the net of one hour as pandapower's JSON."""
+    pp.to_json(plan_net(scenario, dispatch, row), str(path))

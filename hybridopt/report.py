@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
-from hybridopt.plots import MOST_BUSES, plot_buses, plot_dispatch, plot_hours
+from hybridopt.plots import MOST_BUSES, plot_buses, plot_dispatch
 from hybridopt.report_facts import (
     day_facts,
     dead_islands,
@@ -19,6 +19,7 @@ from hybridopt.report_facts import (
     versions,
 )
 from hybridopt.report_files import STAGES, read_run
+from hybridopt.report_hours import plot_hours
 from hybridopt.report_map import branch_style, draw_maps, source_state
 from hybridopt.report_search import plot_search
 from hybridopt.report_symbols import load_state, map_legend

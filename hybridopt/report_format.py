@@ -86,7 +86,7 @@ def money(amount: float | None, currency: str) -> str:
     unit = f"{NBSP}{currency}" if currency else ""
     if abs(amount) >= 1e6:
         return f"{fixed(amount / 1e6, decimals_for([amount / 1e6], 4))}{NBSP}million{unit}"
-    if amount == round(amount) and abs(amount) < 1000:
+    if abs(amount - round(amount)) < 1e-9 * max(abs(amount), 1) and abs(amount) < 1000:
         return f"{fixed(amount, 0)}{unit}"
     return f"{fixed(amount, min(max(decimals_for([amount], 6), 0), 3))}{unit}"
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hybridopt.plots import STAGE_NAMES, hourly_balance, unit_powers
+from hybridopt.plots import STAGE_NAMES
 from hybridopt.report_files import STAGES, dig, natural
 from hybridopt.report_format import MISSING, decimals_for, fixed, is_number
+from hybridopt.report_units import hourly_balance, unit_powers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -114,12 +115,12 @@ def bus_table(run: RunFiles) -> Table | None:
             if key == "served_mw" or _unserved(rows):
                 columns.append(numbers(title, "MW", values, decimals=decimals, group=name))
         columns.append(_voltages(at, name))
-    last = by_stage[stages[-1]].reindex(buses)["reason"].fillna("")
-    event = by_stage.get("after_event", by_stage[stages[-1]]).reindex(buses)["reason"].fillna("")
-    if (event != "").any():
-        columns.append(words("Why unserved after the event", event))
-    if (last != "").any() and stages[-1] != "after_event":
-        columns.append(words("Why unserved after the plan", last))
+    for stage, title in (("after_event", "after the event"), ("after_plan", "after the plan")):
+        known = run.value("dead_islands", stage)  # then the reason stands there, once an island
+        reasons = by_stage[stage].reindex(buses) if stage in stages else pd.DataFrame()
+        if not reasons.empty:
+            told = reasons["reason"].where(reasons["energised"].eq(True) | (not known), "").fillna("")
+            columns += [words(f"Why unserved {title}", told)] if (told != "").any() else []
     total = ["All", fixed(load.sum(), decimals)]
     for rows in by_stage.values():
         total.append(fixed(rows["served_mw"].sum(), decimals))
@@ -234,10 +235,11 @@ def stages_table(run: RunFiles) -> Table | None:
     if not stages:
         return None
     columns = [words("State", [STAGE_NAMES[s] for s in stages])]
+    of_load = decimals_for([run.number("stages", s, "load_mw") for s in stages])
     for title, unit, key, decimals in (
-        ("Load", "MW", "load_mw", None),
-        ("Served", "MW", "served_mw", None),
-        ("Unserved", "MW", "unserved_mw", None),
+        ("Load", "MW", "load_mw", of_load),
+        ("Served", "MW", "served_mw", of_load),
+        ("Unserved", "MW", "unserved_mw", of_load),
         ("Unserved", "%", "unserved_percent", 1),
         ("Losses", "MW", "loss_mw", 2),
         ("Lowest voltage", "pu", "min_vm_pu", 3),
@@ -245,7 +247,5 @@ def stages_table(run: RunFiles) -> Table | None:
         ("Highest loading", "%", "max_loading_percent", 1),
     ):
         values = [run.number("stages", s, key) for s in stages]
-        if key in ("served_mw", "unserved_mw"):
-            decimals = max(1, decimals_for([run.number("stages", s, "load_mw") for s in stages]))
         columns.append(numbers(title, unit, values, decimals=decimals))
     return Table("The three states at the peak hour", columns)

@@ -25,18 +25,18 @@ from hybridopt.report_format import (
 if TYPE_CHECKING:
     from hybridopt.report_files import RunFiles
 
-EVENT_KINDS = {  # key of summary["event"] -> singular, plural, prefixes that repeat it
-    "external_grids": ("external grid", "external grids", ("ext_grid ", "external grid ")),
-    "generators": ("generator", "generators", ("gen ", "generator ")),
-    "transformers": ("transformer", "transformers", ("trafo ", "transformer ")),
-    "lines": ("line", "lines", ("line ",)),
-    "buses": ("bus", "buses", ("bus ",)),
-    "loads": ("load", "loads", ("load ",)),
-    "shunts": ("shunt", "shunts", ("shunt ",)),
+EVENT_KINDS = {  # key of summary["event"] -> singular, plural, whether a number is its bus
+    "external_grids": ("the external grid", "the external grids", True),
+    "generators": ("the generator", "the generators", True),
+    "transformers": ("transformer", "transformers", False),
+    "lines": ("line", "lines", False),
+    "buses": ("bus", "buses", False),
+    "loads": ("the load", "the loads", True),
+    "shunts": ("the shunt", "the shunts", True),
 }
 OBJECTIVES = {  # words and unit, {} stands for the currency
     "unserved_mwh": ("unserved energy", "MWh"),
-    "unserved_mw": ("unserved load", "MW"),
+    "unserved_peak_mw": ("unserved load at the peak", "MW"),
     "operating_cost": ("operating cost", "{}"),
     "plan_cost": ("plan cost", "{}"),
     "loss_mwh": ("losses", "MWh"),
@@ -54,12 +54,14 @@ MISMATCH_MVA, VOLTAGE_PU, LOADING_PERCENT = 1e-3, 1e-4, 100.01
 def event_sentence(run: RunFiles) -> str:
     """Name what the event takes out; "" without an event."""
     parts = []
-    for key, (one, many, prefixes) in EVENT_KINDS.items():
-        names = [str(name) for name in run.value("event", key) or []]
-        for prefix in prefixes:
-            names = [name.removeprefix(prefix) for name in names]
-        if names:
-            parts.append(f"{one if len(names) == 1 else many} {listing(names)}")
+    for key, (one, many, by_bus) in EVENT_KINDS.items():
+        found = run.value("event", key) or []
+        names = list(dict.fromkeys(str(name) for name in found))
+        if not names:
+            continue
+        at = "at bus " if len(names) == 1 else "at buses "
+        place = at if by_bus and all(isinstance(name, int) for name in found) else ""
+        parts.append(f"{one if len(found) == 1 else many} {place}{listing(names)}")
     return f"The event takes out {listing(parts)}." if parts else ""
 
 
@@ -112,7 +114,7 @@ def _plan_sentence(run: RunFiles) -> str:
         parts.append(f"installs {noun} of {listing(sizes)}")
     cost, budget = plan_cost(run)
     if not parts:
-        return "The plan changes nothing." if run.plan else ""
+        return "The plan repairs, adds and closes nothing." if run.plan else ""
     price = f" for {money(cost, run.currency)}" if cost is not None else ""
     limit = (
         f", {share(cost, budget)} of the budget of {money(budget, run.currency)}" if budget else ""

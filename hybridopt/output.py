@@ -1,0 +1,355 @@
+"""The files of a run, as other programs read them (see the contract in docs/files.md)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hybridopt.errors import Finding, InputError
+from hybridopt.export import write_net
+from hybridopt.stages import stage_of
+from hybridopt.study import economics, peak_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hybridopt.network_scenario import Scenario
+    from hybridopt.result import Dispatch
+    from hybridopt.stages import Stage
+    from hybridopt.study import Check, StudyResult
+
+PACKAGES = ("hybridopt", "pyomo", "cyipopt", "pandapower", "deap", "numpy", "pandas")
+
+
+def check_folder(folder: Path, *, force: bool) -> None:
+    """Make sure that a result folder can be written, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        It exists (without ``force``), is a file, holds something that is not a result, or its
+        parent cannot be written.
+    """
+    place = f"--out {folder}"
+    if folder.is_file() or folder.is_symlink():
+        raise InputError([Finding(place, "is a file, not a folder")])
+    if folder.exists() and any(folder.iterdir()):
+        if not force:
+            message = "exists already: give another --out, or --force to replace it"
+            raise InputError([Finding(place, message)])
+        if not (folder / "summary.json").is_file():
+            message = "holds no result of an earlier run, so --force won't replace it"
+            raise InputError([Finding(place, message)])
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as error:
+        raise InputError([Finding(place, f"cannot be written: {error.strerror}")]) from error
+
+
+def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Write a folder's files apart and move them in place as a whole."""
+    folder = folder.absolute()
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    fresh.chmod(0o755)
+    try:
+        fill(fresh)
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.rename(folder)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of what a result depends on."""
+    found: dict[str, str | None] = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    try:
+        import cyipopt
+
+        found["ipopt"] = ".".join(str(n) for n in cyipopt.IPOPT_VERSION)
+    except (ImportError, AttributeError):
+        found["ipopt"] = None
+    return found
+
+
+def plain(value: Any) -> Any:
+    """JSON's form of a value: NaN and infinity become null, arrays lists."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return [plain(v) for v in value.tolist()]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that ends in a newline."""
+    path.write_text(json.dumps(plain(value), indent=2) + "\n", encoding="utf-8")
+
+
+def plan_dict(result: StudyResult) -> dict[str, Any]:
+    """The plan with what it costs; DG powers are those of the peak hour."""
+    scenario, plan = result.scenario, result.best.plan
+    grid, space = scenario.grid, scenario.space
+    dispatch, row = result.dispatch, peak_row(result.dispatch)
+    lines = []
+    for candidate in space.candidates:
+        if candidate.branch in plan.branches:
+            k = candidate.branch
+            lines.append({
+                "name": grid.branch_name[k],
+                "from_bus": grid.bus_id[grid.branch_from[k]],
+                "to_bus": grid.bus_id[grid.branch_to[k]],
+                "length_km": candidate.length_km,
+                "cost": candidate.cost,
+                "kind": candidate.kind,
+                **_line_data(scenario, k),
+            })
+    dg = []
+    for k, unit in enumerate(plan.units, start=grid.n_gen):
+        rating = unit.rating_mw or 0.0
+        dg.append({
+            "name": dispatch.unit_name[k],
+            "bus": grid.bus_id[unit.bus],
+            "max_p_mw": rating,
+            "p_mw": float(dispatch.p_mw[row, k]),
+            "q_mvar": float(dispatch.q_mvar[row, k]),
+            "cost": space.sites.cost_per_mw * rating,
+        })
+    return {
+        "cost": space.cost(plan), "budget": space.budget, "lines": lines, "dg": dg,
+    }
+
+
+def _line_data(scenario: Scenario, branch: int) -> dict[str, float]:
+    """Parameters of a line (none for a transformer)."""
+    if scenario.grid.branch_kind[branch] != "line":
+        return {}
+    row = scenario.net.line.loc[scenario.grid.branch_index[branch]]
+    names = ("r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "max_i_ka")
+    return {name: float(row[name]) for name in names}
+
+
+def dispatch_dict(dispatch: Dispatch, price: float) -> dict[str, Any]:
+    """Totals over the horizon."""
+    demand = float(dispatch.demand_mw.sum()) * dispatch.dt_h
+    return {
+        "hours": len(dispatch.hours),
+        "operating_cost": dispatch.operating_cost,
+        "unserved_cost": dispatch.unserved_mwh * price,
+        "served_mwh": demand - dispatch.unserved_mwh,
+        "unserved_mwh": dispatch.unserved_mwh,
+        "loss_mwh": dispatch.loss_mwh,
+    }
+
+
+def summary(result: StudyResult) -> dict[str, Any]:
+    """The content of summary.json."""
+    case, run = result.scenario.case, result.run
+    plan = plan_dict(result)
+    kept = ("name", "from_bus", "to_bus", "length_km", "cost", "kind")
+    plan["lines"] = [{k: line[k] for k in kept} for line in plan["lines"]]
+    return {
+        "case": case.name,
+        "title": case.title,
+        "seed": result.seed,
+        "status": result.best.status,
+        "fully_served": result.fully_served,
+        "currency": case.currency,
+        "objectives": list(case.objectives),
+        "dispatch_mode": case.dispatch_mode,
+        "versions": versions(),
+        "event": _event_dict(result.scenario),
+        "stages": {
+            "before_event": result.check.before.summary(),
+            "after_event": result.check.after.summary(),
+            "after_plan": result.after_plan.summary(),
+        },
+        "dead_islands": {
+            "after_event": [asdict(i) for i in result.check.dead],
+            "after_plan": [asdict(i) for i in result.dead],
+        },
+        "plan": plan,
+        "dispatch": dispatch_dict(result.dispatch, case.value_of_lost_load),
+        "economics": economics(result),
+        "extremes": extremes(result.dispatch),
+        "search": {
+            "generations": len(run.log) - 1,
+            "evaluations": run.evaluations,
+            "distinct_plans": run.distinct,
+            "nlp_solves": sum(e.solves for e in run.cache.values()),
+            "failed_plans": sum(not e.ok for e in run.cache.values()),
+            "stopped_because": run.stopped_because,
+            "wall_s": sum(row["wall_s"] for row in run.log),
+        },
+        "verification": result.verification.as_dict(),
+        "time": result.time,
+    }
+
+
+def _event_dict(scenario: Scenario) -> dict[str, list[Any]]:
+    grid, event = scenario.grid, scenario.event
+    gens = [(grid.gen_kind[g], grid.bus_id[grid.gen_bus[g]]) for g in event.gens]
+    branches = [(grid.branch_kind[k], grid.branch_name[k]) for k in event.branches]
+    return {
+        "lines": [name for kind, name in branches if kind == "line"],
+        "transformers": [name for kind, name in branches if kind == "trafo"],
+        "generators": [bus for kind, bus in gens if kind != "ext_grid"],
+        "external_grids": [bus for kind, bus in gens if kind == "ext_grid"],
+        "loads": [grid.bus_id[grid.load_bus[k]] for k in event.loads],
+        "buses": [grid.bus_id[b] for b in event.buses],
+        "shunts": [grid.bus_id[grid.shunt_bus[k]] for k in event.shunts],
+    }
+
+
+def extremes(dispatch: Dispatch) -> dict[str, Any]:
+    """Lowest and highest voltage and highest loading over the horizon, with their place."""
+
+    def place(values: Any, find: Any, names: Any, key: str) -> dict[str, Any] | None:
+        if np.isnan(values).all():
+            return None
+        t, k = np.unravel_index(find(values), values.shape)
+        return {"value": values[t, k], "hour": dispatch.hours[t], key: names[k]}
+
+    bus, branch = dispatch.grid.bus_id, dispatch.grid.branch_name
+    return {
+        "min_vm_pu": place(dispatch.vm_pu, np.nanargmin, bus, "bus"),
+        "max_vm_pu": place(dispatch.vm_pu, np.nanargmax, bus, "bus"),
+        "max_loading_percent": place(dispatch.loading_percent, np.nanargmax, branch, "branch"),
+    }
+
+
+def write_study(result: StudyResult, folder: Path) -> None:
+    """Write every file of a run but the report and the log."""
+    write_json(folder / "summary.json", summary(result))
+    write_json(folder / "plan.json", {"case": result.scenario.case.name, **plan_dict(result)})
+    write_dispatch(result.dispatch, folder)
+    pd.DataFrame(result.run.log).to_csv(folder / "generations.csv", index=False)
+    stages = {
+        "before_event": result.check.before,
+        "after_event": result.check.after,
+        "after_plan": result.after_plan,
+    }
+    dead = {"after_event": result.check.dead, "after_plan": result.dead}
+    _stages_frame(result.scenario, stages, dead).to_csv(folder / "stages.csv", index=False)
+    _topology_frame(result.scenario, stages).to_csv(folder / "topology.csv", index=False)
+    _sources_frame(result, stages).to_csv(folder / "sources.csv", index=False)
+    write_net(result.scenario, result.dispatch, peak_row(result.dispatch), folder / "network.json")
+
+
+def write_dispatch(dispatch: Dispatch, folder: Path) -> None:
+    """Write dispatch.csv, buses.csv and branches.csv."""
+    dispatch.units_frame().to_csv(folder / "dispatch.csv", index=False)
+    dispatch.buses_frame().to_csv(folder / "buses.csv", index=False)
+    dispatch.branches_frame().to_csv(folder / "branches.csv", index=False)
+
+
+def _stages_frame(scenario: Scenario, stages: dict[str, Stage], dead: Any) -> pd.DataFrame:
+    grid = scenario.grid
+    frames = []
+    for name, stage in stages.items():
+        reasons = {b: i.reason for i in dead.get(name, []) for b in i.buses}
+        frames.append(pd.DataFrame({
+            "stage": name,
+            "bus": grid.bus_id,
+            "x": grid.bus_x,
+            "y": grid.bus_y,
+            "load_mw": stage.load_mw,
+            "served_mw": stage.served_mw,
+            "unserved_mw": stage.load_mw - stage.served_mw,
+            "vm_pu": stage.vm_pu,
+            "energised": ~np.isnan(stage.vm_pu),
+            "reason": [reasons.get(label, "") for label in grid.bus_id],
+        }))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _topology_frame(scenario: Scenario, stages: dict[str, Stage]) -> pd.DataFrame:
+    grid = scenario.grid
+    damaged = np.zeros(grid.n_branch, dtype=bool)
+    damaged[list(scenario.event.branches)] = True
+    frame = pd.DataFrame({
+        "branch": grid.branch_name,
+        "from_bus": [grid.bus_id[b] for b in grid.branch_from],
+        "to_bus": [grid.bus_id[b] for b in grid.branch_to],
+        "kind": grid.branch_kind,
+    })
+    for name, stage in stages.items():
+        frame[name] = stage.branch_on
+    frame["damaged"] = damaged
+    for name, stage in stages.items():
+        frame[f"loading_{name}"] = stage.loading_percent
+    return frame
+
+
+def _sources_frame(result: StudyResult, stages: dict[str, Stage]) -> pd.DataFrame:
+    dispatch, n_gen = result.dispatch, result.scenario.grid.n_gen
+    frame = pd.DataFrame({
+        "name": dispatch.unit_name,
+        "kind": dispatch.unit_kind,
+        "bus": [dispatch.grid.bus_id[b] for b in dispatch.unit_bus],
+        "max_p_mw": dispatch.rating_mw,
+    })
+    placed = len(dispatch.unit_name) - n_gen
+    for name, stage in stages.items():
+        standing = name == "after_plan"
+        frame[name] = [*stage.unit_on.tolist(), *([standing] * placed)]
+    return frame
+
+
+def check_summary(check: Check) -> dict[str, Any]:
+    """What ``check --json`` prints."""
+    case = check.scenario.case
+    return {
+        "case": case.name,
+        "title": case.title,
+        "status": max(check.dispatch.status, key=["optimal", "acceptable"].index),
+        "currency": case.currency,
+        "stages": {
+            "before_event": check.before.summary(),
+            "after_event": check.after.summary(),
+        },
+        "unserved_mwh_after_event": check.dispatch.unserved_mwh,
+        "dead_islands": [asdict(i) for i in check.dead],
+        "plans": check.scenario.space.count(),
+        "findings": findings(check),
+        "wall_s": check.wall_s,
+    }
+
+
+def findings(check: Check) -> list[str]:
+    """Limits that the load flow before the event violates; reported, not repaired."""
+    grid, stage = check.scenario.grid, check.before
+    found = []
+    for b, vm in enumerate(stage.vm_pu):
+        if vm > grid.vm_max[b] + 1e-6 or vm < grid.vm_min[b] - 1e-6:
+            limits = f"{grid.vm_min[b]:g} to {grid.vm_max[b]:g}"
+            found.append(f"before the event: bus {grid.bus_id[b]} at {vm:.4f} pu, limits {limits}")
+    for k, loading in enumerate(stage.loading_percent):
+        if loading > 100.01:
+            found.append(f"before the event: {grid.branch_name[k]} loaded {loading:.1f} %")
+    return found
+
+
+__all__ = ["check_folder", "check_summary", "replace_folder", "stage_of", "summary", "write_study"]
