@@ -9,13 +9,16 @@ from hybridopt.report_files import STAGES, natural
 from hybridopt.report_format import of_power, power
 from hybridopt.report_svg import (
     INK,
+    LEFT,
     MUTED,
     OTHERS,
     PAPER,
+    RIGHT,
     SERVED,
     UNSERVED,
     Canvas,
     Frame,
+    Look,
     Scale,
     legend,
     nice_range,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from hybridopt.report_files import RunFiles
 
 WIDE, NARROW = 1060.0, 360.0
-LEFT, RIGHT, GAP = 52.0, 10.0, 24.0
+GAP = 24.0
 STAGE_NAMES = dict(zip(STAGES, ("Before event", "After event", "After plan"), strict=True))
 MOST_BUSES = 60  # bars that still can be told apart
 MOST_BESIDE = 12  # bars with which the three states still fit beside one another
@@ -73,12 +76,13 @@ def _draw_buses(width: float, table: pd.DataFrame, loads: pd.Series) -> Canvas:
     legend(canvas, 12, [("box", SERVED, "served"), ("box", hatch, "unserved")])
     step = (across - LEFT - RIGHT) / len(loads)
     every = thinned(list(loads.index), step)
-    _, top = nice_range(0, loads.max(), 4 if beside else 3)
+    about = 4 if beside else 3
+    _, top = nice_range(0, loads.max(), about)
     for i, stage in enumerate(stages):
         left, head = (i * (across + GAP), 60.0) if beside else (0.0, 60 + i * (tall + 62))
         x = Scale(0, len(loads), left + LEFT, left + across - RIGHT)
         frame = Frame(canvas, x, Scale(0, top, head + tall, head))
-        frame.y_axis(f"{STAGE_NAMES[stage]}, MW")
+        frame.y_axis(f"{STAGE_NAMES[stage]}, MW", about)
         at = table[table["stage"] == stage].set_index("bus")
         for k, bus in enumerate(loads.index):
             if bus in at.index:
@@ -94,7 +98,7 @@ def _draw_bus(frame: Frame, k: int, step: float, row: pd.Series, hatch: str) -> 
     top, foot = frame.y(load), frame.y(0)
     middle = frame.y(min(max(served, 0), load))
     tip = f"Bus {row.name}: {of_power(served, load)} served"
-    box = {"x": frame.x(k + 0.5) - bar / 2, "width": bar, "tip": tip}
+    box: Look = {"x": frame.x(k + 0.5) - bar / 2, "width": bar, "tip": tip}
     frame.canvas.add("rect", y=middle, height=foot - middle, fill=SERVED, **box)
     if middle - top > 0.2:
         frame.canvas.add("rect", y=top, height=middle - top, fill=hatch, stroke=UNSERVED, **box)
@@ -141,9 +145,7 @@ def _draw_dispatch(
     return canvas
 
 
-def _draw_stack(
-    frame: Frame, k: int, hour: int, parts: Sequence[tuple[str, float, str]]
-) -> None:
+def _draw_stack(frame: Frame, k: int, hour: int, parts: Sequence[tuple[str, float, str]]) -> None:
     up = down = 0.0
     for label, p, colour in parts:
         tip = f"Hour {hour}, {label}: {power(p)}"
@@ -158,7 +160,7 @@ def _draw_stack(
 def _draw_losses(canvas: Canvas, x: Scale, losses: pd.Series, head: float) -> None:
     span = nice_range(min(losses.min(), 0.0), max(losses.max(), SMALL_MW), 2)
     frame = Frame(canvas, x, Scale(*span, head + 70, head))
-    frame.y_axis("Network losses, MW")
+    frame.y_axis("Network losses, MW", 2)
     for k, (hour, loss) in enumerate(losses.items()):
         draw_bar(frame, k, (0.0, float(loss)), MUTED, f"Hour {hour}: losses {power(loss)}")
     frame.x_axis(hour_labels(losses.index, x.end - x.start), "hour")
@@ -171,9 +173,10 @@ def draw_bar(frame: Frame, k: int, span: tuple[float, float], fill: str, tip: st
     head, foot = frame.y(max(span)), frame.y(min(span))
     tall = foot - head
     if tall > 0.05:
-        edge = {"stroke": PAPER, "stroke_width": 0.6} if tall > 2 else {}
-        box = {"x": left, "y": head, "width": right - left, "height": tall}
-        frame.canvas.add("rect", tip=tip, fill=fill, **box, **edge)
+        box: Look = {"x": left, "y": head, "width": right - left, "height": tall}
+        if tall > 2:
+            box |= {"stroke": PAPER, "stroke_width": 0.6}
+        frame.canvas.add("rect", tip=tip, fill=fill, **box)
 
 
 def hour_labels(hours: pd.Index, width: float) -> list[tuple[float, str]]:

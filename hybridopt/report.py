@@ -20,7 +20,7 @@ from hybridopt.report_facts import (
 )
 from hybridopt.report_files import STAGES, read_run
 from hybridopt.report_hours import plot_hours
-from hybridopt.report_map import branch_style, draw_maps, source_state
+from hybridopt.report_map import branch_style, draw_maps, planned_lines, source_state
 from hybridopt.report_search import plot_search
 from hybridopt.report_symbols import load_state, map_legend
 from hybridopt.report_tables import (
@@ -110,15 +110,11 @@ def _content(run: RunFiles) -> dict[str, Any]:
 def _legend(run: RunFiles) -> list[dict[str, Any]]:
     """Explain only the marks that the maps of this run use."""
     stages = [s for s in STAGES if (run.stages["stage"] == s).any()]
-    planned = {str(line.get("name")) for line in run.plan.get("lines") or []}
+    planned = planned_lines(run)
     branches, sources = run.topology.to_dict("records"), run.sources.to_dict("records")
     lines = {branch_style(row, stage, planned) for row in branches for stage in stages}
-    states = {(row["kind"], source_state(row, stage)) for row in sources for stage in stages}
-    kinds = {str(kind) for kind, state in states if state}
-    if any(state == "lost" for _, state in states):
-        kinds.add("lost")
-    if any(row["kind"] == "trafo" for row in branches):
-        kinds.add("trafo")
+    units = {(str(row["kind"]), source_state(row, stage)) for row in sources for stage in stages}
     loads = {load_state(row) for row in run.stages.to_dict("records")}
-    largest = run.stages["load_mw"].max()
-    return map_legend(kinds, {str(s) for s in lines}, loads, float(largest) if largest > 0 else 0.0)
+    largest = float(run.stages["load_mw"].max())
+    seen = {(kind, state) for kind, state in units if state}
+    return map_legend({style for style in lines if style}, loads, seen, largest)

@@ -122,6 +122,11 @@ def listing(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+def unbroken(names: Iterable[str]) -> list[str]:
+    """Keep names such as 5-6 on one line."""
+    return [n.replace("-", "\N{NON-BREAKING HYPHEN}").replace(" ", NBSP) for n in names]
+
+
 def count(number: int, singular: str, plural: str = "") -> str:
     """Write "1 line", "2 lines"."""
     return f"{fixed(number, 0)}{NBSP}{singular if number == 1 else plural or singular + 's'}"

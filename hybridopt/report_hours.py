@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hybridopt.plots import LEFT, NARROW, RIGHT, WIDE, Chart, both, draw_bar, hour_labels
+from hybridopt.plots import NARROW, WIDE, Chart, both, draw_bar, hour_labels
 from hybridopt.report_format import fixed
-from hybridopt.report_svg import SERVED, UNSERVED, Canvas, Frame, Scale, legend, nice_range
+from hybridopt.report_svg import (
+    LEFT,
+    RIGHT,
+    SERVED,
+    UNSERVED,
+    Canvas,
+    Frame,
+    Scale,
+    legend,
+    nice_range,
+)
 
 if TYPE_CHECKING:
     from hybridopt.report_files import RunFiles
@@ -36,9 +46,7 @@ def half(width: float) -> float:
     return width if width <= NARROW else WIDE / 2 - 14
 
 
-def _draw_voltages(
-    width: float, band: pd.DataFrame, limits: tuple[float, float] | None
-) -> Canvas:
+def _draw_voltages(width: float, band: pd.DataFrame, limits: tuple[float, float] | None) -> Canvas:
     canvas = Canvas(width, HEIGHT, f"voltage-{width:.0f}", "Lowest and highest voltage per hour")
     items = [("box", BAND, "lowest to highest bus voltage")]
     legend(canvas, 12, [*items, ("dash", UNSERVED, "limit")] if limits else items)

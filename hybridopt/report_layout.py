@@ -139,7 +139,8 @@ def _away_from_buses(at: Floats, apart: float) -> Floats:
     short = np.clip(apart - distance, 0, None)
     np.fill_diagonal(short, 0.0)
     scaled: Floats = gap / np.maximum(distance, 1.0)[..., None] * short[..., None]
-    return 0.3 * scaled.sum(axis=1)
+    total: Floats = 0.3 * scaled.sum(axis=1)
+    return total
 
 
 def _away_from_branches(at: Floats, ends: Ints, clear: float) -> Floats:

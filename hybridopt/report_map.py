@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hybridopt.report_files import STAGES
 from hybridopt.report_format import fixed, of_power, percent, power
 from hybridopt.report_scene import build_scene
-from hybridopt.report_svg import INK, PAPER, Canvas
+from hybridopt.report_svg import INK, PAPER, Canvas, Look
 from hybridopt.report_symbols import (
     LINES,
     draw_branch,
@@ -16,6 +16,7 @@ from hybridopt.report_symbols import (
     draw_load,
     draw_source,
     draw_trafo,
+    stub,
 )
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from hybridopt.report_files import RunFiles
     from hybridopt.report_scene import Scene
 
-TITLES = dict(
-    zip(STAGES, ("Before the event", "After the event", "After the plan"), strict=True)
-)
+TITLES = dict(zip(STAGES, ("Before the event", "After the event", "After the plan"), strict=True))
 
 
 def draw_maps(run: RunFiles) -> list[dict[str, Any]]:
@@ -62,6 +61,20 @@ def _served(run: RunFiles, stage: str) -> str:
 def _draw(scene: Scene, run: RunFiles, stage: str, planned: set[str]) -> Markup:
     label = f"Map of the grid: {TITLES[stage]}"
     canvas = Canvas(scene.width, scene.height, f"map-{stage}", label)
+    _draw_branches(canvas, scene, stage, planned)
+    for row, spot in zip(scene.sources.to_dict("records"), scene.source_spots, strict=True):
+        state = source_state(row, stage)
+        if state is not None:
+            canvas.path((scene.spot[row["bus"]], spot), **stub(state))
+            draw_source(canvas, row, spot, scene.source_size, state)
+    for row in run.stages[run.stages["stage"] == stage].to_dict("records"):
+        bus = row["bus"]
+        draw_load(canvas, scene.spot[bus], scene.radius[bus], row, _bus_tip(row))
+    _draw_labels(canvas, scene)
+    return canvas.svg()
+
+
+def _draw_branches(canvas: Canvas, scene: Scene, stage: str, planned: set[str]) -> None:
     crosses = []
     for row, bend in zip(scene.branches.to_dict("records"), scene.bends, strict=True):
         style = branch_style(row, stage, planned)
@@ -75,22 +88,16 @@ def _draw(scene: Scene, run: RunFiles, stage: str, planned: set[str]) -> Markup:
             crosses.append(middle)
     for middle in crosses:
         draw_cross(canvas, middle, 4.5, LINES["damaged"].colour)
-    for row, spot in zip(scene.sources.to_dict("records"), scene.source_spots, strict=True):
-        state = source_state(row, stage)
-        if state is not None:
-            canvas.line(*scene.spot[row["bus"]], *spot, **stub(state))
-            draw_source(canvas, row, spot, scene.source_size, state)
-    for row in run.stages[run.stages["stage"] == stage].to_dict("records"):
-        bus = row["bus"]
-        draw_load(canvas, scene.spot[bus], scene.radius[bus], row, _bus_tip(row))
+
+
+def _draw_labels(canvas: Canvas, scene: Scene) -> None:
     for bus, (x, y) in scene.labels.items():
-        look = {"font_size": scene.font, "font_weight": 600, "text_anchor": "middle"}
+        look: Look = {"font_size": scene.font, "font_weight": 600, "text_anchor": "middle"}
         if bus in scene.inside:
             look["fill"] = PAPER
         else:
             look |= {"fill": INK, "stroke": PAPER, "stroke_width": 3, "paint_order": "stroke"}
         canvas.text(x, y + 0.35 * scene.font, bus, pointer_events="none", **look)
-    return canvas.svg()
 
 
 def branch_style(row: dict[str, Any], stage: str, planned: set[str]) -> str | None:
@@ -119,7 +126,7 @@ def _branch_tip(row: dict[str, Any], stage: str, style: str) -> str:
     kind = "Transformer" if row["kind"] == "trafo" else "Line"
     loading = row[f"loading_{stage}"]
     load = f", loaded {percent(loading)}" if math.isfinite(loading) else ""
-    return f"{kind} {row['branch']}: {LINES[style][3]}{load}"
+    return f"{kind} {row['branch']}: {LINES[style].meaning}{load}"
 
 
 def _bus_tip(row: dict[str, Any]) -> str:

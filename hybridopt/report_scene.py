@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,7 +81,7 @@ def build_scene(run: RunFiles) -> Scene:
     size = float(np.clip(0.11 * room, 4, 8.5))
     canvas = (width, height)
     source_bus = sources["bus"].map(index).to_numpy(int)
-    spots = _source_spots(at, ends, source_bus, radius + size + 8, size, canvas)
+    spots = _source_spots(at, ends, source_bus, radius + size + 8, half=size, canvas=canvas)
     font = 11.0 if columns == 1 else 12.5
     inside = frozenset(b for b, r in zip(buses, radius, strict=True) if 0.3 * font * len(b) + 4 < r)
     boxes = [(x, y, 0.9 * r, 0.9 * r) for (x, y), r in zip(at.tolist(), radius, strict=True)]
@@ -120,78 +122,67 @@ def _radii(load: Floats, room: float) -> Floats:
 
 def _source_spots(
     at: Floats,
-    ends: NDArray[np.int64],
-    radius: Floats,
-    buses: list[int],
-    size: float,
+    ends: Ints,
+    buses: Ints,
+    out: Floats,
+    *,
+    half: float,
     canvas: tuple[float, float],
 ) -> list[Floats]:
-    """Place each source beside its bus, in the direction with most room."""
-    spots: list[Floats] = []
-    taken: dict[int, list[float]] = {}
-    for bus in buses:
-        others = np.concatenate([ends[ends[:, 0] == bus, 1], ends[ends[:, 1] == bus, 0]])
-        out = float(radius[bus]) + size + 8
-        busy = taken.setdefault(bus, [])
-        angle = free_direction(
-            at, bus, busy, at[others], reach=out + 1.3 * size, canvas=canvas
-        )
-        busy.append(angle)
-        away = np.array([math.cos(angle), math.sin(angle)])
-        spots.append(at[bus] + away * out)
-    return spots
-
-
-def _bends(ends: NDArray[np.int64]) -> list[float]:
-    pairs = [tuple(sorted(pair)) for pair in ends.tolist()]
-    bend, seen = [], dict.fromkeys(pairs, 0)
-    for pair, (a, b) in zip(pairs, ends.tolist(), strict=True):
-        of = pairs.count(pair)
-        bow = 9.0 * (seen[pair] - (of - 1) / 2)
-        seen[pair] += 1
-        bend.append(bow if a <= b else -bow)
-    return bend
-
-
-def free_direction(
-    at: Floats,
-    i: int,
-    taken: Sequence[float],
-    neighbours: Floats,
-    *,
-    reach: float,
-    canvas: tuple[float, float],
-) -> float:
-    """Angle at bus i that is farthest from its branches, its symbols and the buses around.
+    """Place each source beside its bus, in the direction with most room.
 
     Parameters
     ----------
-    at : (n_bus, 2)
-    taken : radian, directions of symbols already placed at this bus
-    neighbours : (m, 2) ends of the bus's branches
-    reach : how far from the bus the symbol's far side lies
-    canvas : width and height, which the symbol must not leave
+    at : (n_bus, 2);  ends : (n_branch, 2) bus positions
+    buses : (n_source,) bus positions;  out : (n_bus,) distance from a bus to its sources
+    half : half the width of a source;  canvas : width and height, which no source may leave
     """
-    away = neighbours - at[i]
-    busy = [*taken, *np.arctan2(away[:, 1], away[:, 0])]
-    gap = at - at[i]
-    distance = np.hypot(gap[:, 0], gap[:, 1])
-    near = (distance > 0) & (distance < 60)
-    crowd = np.arctan2(gap[near, 1], gap[near, 0])
-    best, choice = -math.inf, 0.0
-    for angle in np.arange(16) * math.pi / 8 - math.pi / 2:
-        turn = min((_turn(angle, b) for b in busy), default=math.pi)
-        turn = min(turn, min((1.6 * _turn(angle, c) for c in crowd), default=math.pi))
-        far = at[i] + reach * np.array([math.cos(angle), math.sin(angle)])
-        if not ((far > 0) & (far < canvas)).all():
-            turn -= math.pi
-        if turn > best + 1e-6:
-            best, choice = turn, float(angle)
-    return choice
+    spots: list[Floats] = []
+    taken: dict[int, list[float]] = {}
+    angles = np.arange(16) * FULL_TURN / 16 - FULL_TURN / 4
+    ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    for bus in buses.tolist():
+        busy = taken.setdefault(bus, [])
+        others = np.concatenate([ends[ends[:, 0] == bus, 1], ends[ends[:, 1] == bus, 0]])
+        near = np.flatnonzero(np.hypot(*(at - at[bus]).T) < 60)
+        # A bus close by takes room too, though less than a branch that starts here.
+        score = np.minimum(
+            _free_angle(angles, [*busy, *_directions(at[others] - at[bus])]),
+            1.6 * _free_angle(angles, _directions(at[near[near != bus]] - at[bus])),
+        )
+        far = at[bus] + ways * (out[bus] + 1.3 * half)
+        score = score - math.pi * ~((far > 0) & (far < canvas)).all(axis=1)
+        best = int(np.argmax(score > score.max() - 1e-6))
+        busy.append(float(angles[best]))
+        spots.append(at[bus] + ways[best] * out[bus])
+    return spots
 
 
-def _turn(a: float, b: float) -> float:
-    return abs((a - b + math.pi) % (2 * math.pi) - math.pi)
+def _directions(away: Floats) -> list[float]:
+    found: list[float] = np.arctan2(away[:, 1], away[:, 0]).tolist()
+    return found
+
+
+def _free_angle(angles: Floats, busy: list[float]) -> Floats:
+    """Angle between each direction and the nearest one of those that are taken."""
+    if not busy:
+        return np.full(len(angles), math.pi)
+    turn = (angles[:, None] - np.array(busy) + math.pi) % FULL_TURN - math.pi
+    nearest: Floats = np.abs(turn).min(axis=1)
+    return nearest
+
+
+def _bends(ends: Ints) -> list[float]:
+    """How far each branch bows out, so that parallel ones don't cover one another."""
+    pairs = [(min(pair), max(pair)) for pair in ends.tolist()]
+    number = Counter(pairs)
+    seen: Counter[tuple[int, int]] = Counter()
+    bends = []
+    for pair, (start, end) in zip(pairs, ends.tolist(), strict=True):
+        bow = 9.0 * (seen[pair] - (number[pair] - 1) / 2)
+        seen[pair] += 1
+        bends.append(bow if start <= end else -bow)
+    return bends
 
 
 class Labels:
@@ -200,46 +191,51 @@ class Labels:
     Parameters
     ----------
     boxes : (x, y, half width, half height) that a label must not touch
-    segments : (x1, y1, x2, y2) that a label should not touch
-    width, height : canvas units; labels stay inside
+    segments : (n, 4) x1, y1, x2, y2 that a label should not touch
+    canvas : width and height; labels stay inside
     """
 
     def __init__(
         self,
         boxes: Sequence[tuple[float, float, float, float]],
-        segments: Sequence[tuple[float, float, float, float]],
-        width: float,
-        height: float,
+        segments: Floats,
+        canvas: tuple[float, float],
     ) -> None:
         self.boxes = list(boxes)
-        self.segments = np.array(segments, dtype=float).reshape(-1, 4)
-        self.width, self.height = width, height
+        self.canvas = np.array(canvas)
+        steps = np.linspace(0, 1, 41)[:, None, None]
+        self.points = segments[:, :2] + steps * (segments[:, 2:] - segments[:, :2])
 
-    def place(self, x: float, y: float, reach: float, half: tuple[float, float]) -> Floats | None:
-        """Centre for a label of a given half size near (x, y), None when there is no room."""
-        best, choice = 50.0, None
-        for ring, angle in ((r, a) for r in (0.0, 5.0) for a in np.arange(12) * math.pi / 6):
-            away = np.array([math.cos(angle), math.sin(angle)])
-            out = reach + ring + float(np.abs(away) @ half)
-            centre = np.array([x, y]) + away * out
-            cost = self._cost(centre, half) + ring * 0.2 + (0.5 if round(angle, 3) % 1.571 else 0)
-            if cost < best - 1e-9:
+    def place(self, at: Floats, reach: float, half: tuple[float, float]) -> Floats | None:
+        """Centre for a label of a given half size near a point, None when there is no room.
+
+        Parameters
+        ----------
+        at : (2,) the point;  reach : distance that the label keeps from it
+        """
+        best, choice = math.inf, None
+        for ring, turn in product((0.0, 5.0), range(12)):
+            angle = turn * FULL_TURN / 12
+            way = np.array([math.cos(angle), math.sin(angle)])
+            centre = at + way * (reach + ring + float(np.abs(way) @ half))
+            if not self._is_free(centre, half):
+                continue
+            cost = 4 * self._branches_under(centre, half) + 0.2 * ring + 0.5 * (turn % 3 > 0)
+            if cost < best:
                 best, choice = cost, centre
         if choice is not None:
             self.boxes.append((float(choice[0]), float(choice[1]), *half))
         return choice
 
-    def _cost(self, centre: Floats, half: tuple[float, float]) -> float:
-        cx, cy = centre
-        if not (half[0] < cx < self.width - half[0] and half[1] < cy < self.height - half[1]):
-            return 100.0
-        for x, y, w, h in self.boxes:
-            if abs(cx - x) < w + half[0] + 1 and abs(cy - y) < h + half[1] + 1:
-                return 100.0
-        if len(self.segments) == 0:
-            return 0.0
-        a, b = self.segments[:, :2], self.segments[:, 2:]
-        steps = np.linspace(0, 1, 41)[:, None, None]
-        points = a + steps * (b - a)
-        inside = (np.abs(points - centre) < np.array(half) + 0.5).all(axis=2).any(axis=0)
-        return 4.0 * float(np.count_nonzero(inside))
+    def _is_free(self, centre: Floats, half: tuple[float, float]) -> bool:
+        if (centre < half).any() or (centre > self.canvas - half).any():
+            return False
+        x, y = centre
+        return not any(
+            abs(x - other_x) < w + half[0] + 1 and abs(y - other_y) < h + half[1] + 1
+            for other_x, other_y, w, h in self.boxes
+        )
+
+    def _branches_under(self, centre: Floats, half: tuple[float, float]) -> int:
+        inside = (np.abs(self.points - centre) < np.array(half) + 0.5).all(axis=2)
+        return int(np.count_nonzero(inside.any(axis=0)))

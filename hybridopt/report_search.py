@@ -11,8 +11,10 @@ from hybridopt.plots import Chart, both
 from hybridopt.report_format import fixed
 from hybridopt.report_hours import FOOT, HEAD, HEIGHT, draw_limit, half
 from hybridopt.report_svg import (
+    LEFT,
     MUTED,
     PLAN,
+    RIGHT,
     SERVED,
     UNSERVED,
     Canvas,
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hybridopt.report_files import RunFiles
-
-LEFT, RIGHT = 64.0, 10.0
 
 
 @dataclass
@@ -61,9 +61,14 @@ def plot_search(run: RunFiles) -> list[Chart]:
         title = f"Cost of the best plan, {run.currency}".rstrip(", ")
         panels.append(_Panel("cost", title, series, budget))
     columns = (("evaluations", MUTED, "evaluations"), ("distinct plans", SERVED, "distinct_plans"))
-    series = [(words, colour, table[column]) for words, colour, column in columns if column in table]
+    series = [
+        (words, colour, table[column]) for words, colour, column in columns if column in table
+    ]
     if series:
         panels.append(_Panel("plans", "Plans, number so far", series))
+    if "wall_s" in table:
+        elapsed = [("since the search began", MUTED, table["wall_s"].fillna(0).cumsum())]
+        panels.append(_Panel("time", "Time, s", elapsed))
     return [_chart(panel, table["generation"]) for panel in panels]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -25,6 +25,8 @@ FAMILIES = {  # shades of one hue for units of one kind
     "sgen": ("#c9a400", "#e8d36b", "#8f7500"),
 }
 OTHERS = "#b8b1a6"
+LEFT, RIGHT = 60.0, 10.0  # room beside a plot for its axis
+Look = dict[str, Any]  # attributes of an element
 
 
 @dataclass(frozen=True)
@@ -56,25 +58,27 @@ class Canvas:
         self.width, self.height, self.key, self.label = width, height, key, label
         self.parts: list[str] = []
 
-    def add(self, tag: str, /, content: str | None = None, tip: str = "", **attrs: object) -> None:
+    def add(self, tag: str, /, content: str | None = None, tip: str = "", **attrs: Any) -> None:
         """Add an element; `content` is text and `tip` what a pointer shows, both plain."""
         inner = f"<title>{escape(tip)}</title>" if tip else ""
         inner += escape(content) if content is not None else ""
         end = f">{inner}</{tag}>" if inner else "/>"
         self.parts.append(f"<{tag}{_attributes(attrs)}{end}")
 
-    def line(self, x1: float, y1: float, x2: float, y2: float, **attrs: object) -> None:
+    def line(self, x1: float, y1: float, x2: float, y2: float, **attrs: Any) -> None:
         """Add a straight line."""
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, **attrs)
 
-    def path(self, points: Iterable[tuple[float, float]], **attrs: object) -> None:
+    def path(self, points: Iterable[Iterable[float]], **attrs: Any) -> None:
         """Add a line through points, open unless `fill` is given."""
         way = "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
-        self.add("path", **{"d": f"M{way}", "fill": "none", **attrs})
+        look: Look = {"d": f"M{way}", "fill": "none", **attrs}
+        self.add("path", **look)
 
-    def text(self, x: float, y: float, words: str, **attrs: object) -> None:
+    def text(self, x: float, y: float, words: str, **attrs: Any) -> None:
         """Add a text; by default small, muted, starting at x with its foot on y."""
-        self.add("text", words, x=x, y=y, **{"fill": MUTED, "font_size": 12, **attrs})
+        look: Look = {"fill": MUTED, "font_size": 12, **attrs}
+        self.add("text", words, x=x, y=y, **look)
 
     def hatch(self, colour: str) -> str:
         """Make a striped fill of a colour and return it."""
@@ -102,15 +106,15 @@ class Frame:
     x: Scale
     y: Scale
 
-    def y_axis(self, title: str, ticks: Sequence[float] | None = None) -> None:
-        """Grid lines with their values, and the axis title above the plot."""
-        ticks = nice_ticks(self.y.low, self.y.high) if ticks is None else ticks
+    def y_axis(self, title: str, about: int = 5) -> None:
+        """Grid lines, about so many, with their values, and the axis title above the plot."""
+        ticks = nice_ticks(self.y.low, self.y.high, about)
         decimals = tick_decimals(ticks)
         for tick in ticks:
             y = self.y(tick)
             self.canvas.line(self.x.start, y, self.x.end, y, stroke=FAINT)
             self.canvas.text(self.x.start - 8, y + 4, fixed(tick, decimals), text_anchor="end")
-        self.canvas.text(max(self.x.start - 52, 0), self.y.end - 13, title, font_weight=600)
+        self.canvas.text(self.x.start - LEFT, self.y.end - 13, title, font_weight=600)
 
     def x_axis(self, labels: Iterable[tuple[float, str]], title: str = "") -> None:
         """Base line, labels below it and the axis title at the right."""
@@ -181,7 +185,7 @@ def _short(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _attributes(attrs: dict[str, object]) -> str:
+def _attributes(attrs: Look) -> str:
     written = []
     for name, value in attrs.items():
         text = _short(value) if isinstance(value, int | float) else escape(str(value))

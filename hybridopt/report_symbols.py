@@ -3,42 +3,68 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hybridopt.report_format import power
-from hybridopt.report_svg import DEAD, INK, MUTED, PAPER, PARTLY, PLAN, SERVED, UNSERVED, Canvas
+from hybridopt.report_svg import (
+    DEAD,
+    INK,
+    MUTED,
+    PAPER,
+    PARTLY,
+    PLAN,
+    SERVED,
+    UNSERVED,
+    Canvas,
+    Look,
+)
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from markupsafe import Markup
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-LINES: dict[str, tuple[str, float, str, str]] = {  # colour, width, dashes, what it means
-    "service": (MUTED, 1.8, "", "in service"),
-    "plan": (PLAN, 4.0, "", "repaired, added or closed by the plan"),
-    "damaged": (UNSERVED, 1.8, "5 3.5", "damaged"),
-    "dead": ("#bcc4ca", 1.4, "", "undamaged but dead"),
-    "open": ("#bcc4ca", 1.2, "1.5 3", "open"),
+
+class Stroke(NamedTuple):
+    """How a branch is drawn, and what that means."""
+
+    colour: str
+    width: float
+    dashes: str
+    meaning: str
+
+
+PALE = "#bcc4ca"
+LINES = {
+    "service": Stroke(MUTED, 1.8, "", "in service"),
+    "plan": Stroke(PLAN, 4.0, "", "repaired, added or closed by the plan"),
+    "damaged": Stroke(UNSERVED, 1.8, "5 3.5", "damaged"),
+    "dead": Stroke(PALE, 1.4, "", "undamaged but dead"),
+    "open": Stroke(PALE, 1.2, "1.5 3", "not in service"),
 }
+UNITS = {"service": INK, "lost": UNSERVED, "plan": PLAN}  # state of a unit -> colour
 NAMES = {"ext_grid": "External grid", "gen": "Generator", "sgen": "Static generator", "dg": "DG"}
 FULL, NONE = 0.999, 0.001  # shares from which a load counts as served and as unserved
 
 
-def draw_branch(canvas: Canvas, a: Floats, b: Floats, bend: float, style: str, tip: str) -> Floats:
-    """Draw a branch from a to b, bowed by `bend`, and return its middle."""
-    colour, width, dashes, _ = LINES[style]
+def draw_branch(
+    canvas: Canvas, ends: tuple[Floats, Floats], bend: float, style: str, tip: str
+) -> Floats:
+    """Draw a branch, bowed out by `bend`, and return its middle."""
+    (a, b), stroke = ends, LINES[style]
     along = b - a
     normal = np.array([-along[1], along[0]]) / max(math.hypot(*along), 1e-9)
     middle: Floats = (a + b) / 2 + normal * bend
-    turn = (a + b) / 2 + 2 * normal * bend
+    turn = middle + normal * bend
     way = f"M{a[0]:.1f} {a[1]:.1f}Q{turn[0]:.1f} {turn[1]:.1f} {b[0]:.1f} {b[1]:.1f}"
-    dashed = {"stroke_dasharray": dashes} if dashes else {}
-    canvas.add("path", tip=tip, d=way, fill="none", stroke=colour, stroke_width=width, **dashed)
+    look: Look = {"stroke": stroke.colour, "stroke_width": stroke.width}
+    if stroke.dashes:
+        look["stroke_dasharray"] = stroke.dashes
+    canvas.add("path", tip=tip, d=way, fill="none", **look)
     return middle
 
 
@@ -85,116 +111,119 @@ def draw_load(canvas: Canvas, at: Floats, radius: float, row: dict[str, Any], ti
         way += f"{int(turn > math.pi)} 1 {end[0]:.2f} {end[1]:.2f}Z"
         canvas.add("path", d=way, fill=SERVED, pointer_events="none")
     if state == "dead":
-        # The cross keeps clear of a number in the middle of a large disc.
-        outer, inner = radius * 0.95, radius * 0.95 if radius < 9 else radius * 0.5
+        # The cross keeps clear of a label in the middle of a large disc.
+        inner = 0.5 if radius >= 9 else 0.0
         for angle in (math.pi / 4 * k for k in (1, 3, 5, 7)):
-            way2 = np.array([math.cos(angle), math.sin(angle)])
-            start = at + way2 * (0 if radius < 9 else inner)
-            canvas.path((start, at + way2 * outer), stroke=PAPER, stroke_width=1.4)
+            out = radius * np.array([math.cos(angle), math.sin(angle)])
+            ends = (at + inner * out, at + 0.95 * out)
+            canvas.path(ends, stroke=PAPER, stroke_width=1.4)
 
 
-def draw_source(
-    canvas: Canvas, bus: Floats, at: Floats, size: float, row: dict[str, Any], state: str
-) -> None:
-    """Draw a unit beside its bus: square external grid, round generator, diamond DG."""
-    colour = {"service": INK, "lost": UNSERVED, "plan": PLAN}[state]
-    dashed = {"stroke_dasharray": "3 2"} if state == "lost" else {}
-    canvas.line(*bus, *at, stroke=colour, stroke_width=1.3, **dashed)
-    top = row.get("max_p_mw")
-    most = f", up to {power(top)}" if top is not None and math.isfinite(top) and top < 1e6 else ""
-    gone = ": lost" if state == "lost" else ""
-    tip = f"{NAMES.get(row['kind'], row['kind'])} {row['name']}{most}{gone}"
-    look = {"fill": PLAN if state == "plan" else PAPER, "stroke": colour, "stroke_width": 1.5}
-    symbol(
-        canvas, str(row["kind"]), at, size, PAPER if state == "plan" else colour, tip, look | dashed
-    )
+def stub(state: str) -> Look:
+    """How the line from a bus to its unit is drawn."""
+    dashes = {"stroke_dasharray": "3 2"} if state == "lost" else {}
+    return {"stroke": UNITS[state], "stroke_width": 1.3, **dashes}
+
+
+def draw_source(canvas: Canvas, row: dict[str, Any], at: Floats, size: float, state: str) -> None:
+    """Draw a unit: square external grid, round generator, diamond DG."""
+    kind, top = str(row["kind"]), row["max_p_mw"]
+    most = f", up to {power(top)}" if math.isfinite(top) and top < 1e6 else ""
+    gone = ": out of service" if state == "lost" else ""
+    tip = f"{NAMES.get(kind, kind)} {row['name']}{most}{gone}"
+    filled = state == "plan"
+    shape, ink = _shape(kind, at, size), PAPER if filled else UNITS[state]
+    look = stub(state) | {"stroke_width": 1.5, "fill": UNITS[state] if filled else PAPER}
+    canvas.add("path", tip=tip, d=shape, **look)
+    marks = {"ext_grid": _hatching, "gen": _wave}.get(kind)
+    if marks:
+        inner: Look = {"fill": "none", "stroke": ink, "stroke_width": 1, "pointer_events": "none"}
+        canvas.add("path", d=marks(at, size), **inner)
     if state == "lost":
         draw_cross(canvas, at, size * 0.75, UNSERVED, 1.8)
 
 
-def symbol(
-    canvas: Canvas, kind: str, at: Floats, size: float, ink: str, tip: str, look: dict[str, Any]
-) -> None:
-    """Draw the shape of a kind of unit."""
-    x, y = at
-    if kind == "ext_grid":
-        half = size * 0.9
-        canvas.add("rect", tip=tip, x=x - half, y=y - half, width=2 * half, height=2 * half, **look)
-        for k in (-1, 0, 1):
-            reach = half * (1 if k == 0 else 0.5)
-            cx, cy = x + k * half / 2, y + k * half / 2
-            ends = ((cx - reach, cy + reach), (cx + reach, cy - reach))
-            canvas.path(ends, stroke=ink, stroke_width=0.9)
-    elif kind == "dg":
-        reach = size * 1.15
-        corners = ((x, y - reach), (x + reach, y), (x, y + reach), (x - reach, y))
-        canvas.path((*corners, corners[0]), **{"tip": tip, **look})
-    elif kind == "sgen":
-        reach = size * 1.05
-        corners3 = ((x, y - reach), (x + reach, y + 0.8 * reach), (x - reach, y + 0.8 * reach))
-        canvas.path((*corners3, corners3[0]), **{"tip": tip, **look})
-    else:
-        canvas.add("circle", tip=tip, cx=x, cy=y, r=size, **look)
-        r = size * 0.55
-        wave = f"M{x - r:.2f} {y:.2f}q{r / 2:.2f} {-r:.2f} {r:.2f} 0t{r:.2f} 0"
-        canvas.add("path", d=wave, fill="none", stroke=ink, stroke_width=1.2, pointer_events="none")
+def _shape(kind: str, at: Floats, size: float) -> str:
+    x, y = at.tolist()
+    if kind == "gen":
+        arc = f"a{size:.2f} {size:.2f} 0 1 0"
+        return f"M{x - size:.2f} {y:.2f}{arc} {2 * size:.2f} 0{arc} {-2 * size:.2f} 0Z"
+    corners = {
+        "ext_grid": ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
+        "sgen": ((0, -1.05), (1.05, 0.85), (-1.05, 0.85)),
+    }.get(kind, ((0, -1.15), (1.15, 0), (0, 1.15), (-1.15, 0)))
+    points = (f"{x + size * dx:.2f} {y + size * dy:.2f}" for dx, dy in corners)
+    return f"M{'L'.join(points)}Z"
+
+
+def _hatching(at: Floats, size: float) -> str:
+    x, y = at.tolist()
+    way = ""
+    for shift, reach in ((-0.45, 0.45), (0, 0.9), (0.45, 0.45)):
+        start = f"M{x + size * (shift - reach):.2f} {y + size * (shift + reach):.2f}"
+        way += f"{start}l{2 * size * reach:.2f} {-2 * size * reach:.2f}"
+    return way
+
+
+def _wave(at: Floats, size: float) -> str:
+    x, y = at.tolist()
+    r = 0.55 * size
+    return f"M{x - r:.2f} {y:.2f}q{r / 2:.2f} {-r:.2f} {r:.2f} 0t{r:.2f} 0"
 
 
 def map_legend(
-    kinds: set[str], lines: set[str], loads: set[str], largest_mw: float
+    lines: set[str], loads: set[str], units: set[tuple[str, str]], largest_mw: float
 ) -> list[dict[str, Any]]:
-    """Marks that the maps use, each with its meaning."""
-    rows: list[dict[str, Any]] = [
-        {"svg": _line_mark(style), "words": f"line {LINES[style][3]}"}
-        for style in LINES
-        if style in lines
-    ]
-    states = ("served", "partly", "unserved", "dead", "no load")
-    words = {"partly": "partly served", "dead": "dead bus", "no load": "bus without load"}
-    rows += [
-        {"svg": _load_mark(state), "words": words.get(state, f"load {state}")}
-        for state in states
-        if state in loads
-    ]
-    rows += [
-        {"svg": _source_mark(kind, "plan" if kind == "dg" else "service"), "words": name.lower()}
-        if kind != "dg"
-        else {"svg": _source_mark(kind, "plan"), "words": "DG of the plan"}
-        for kind, name in NAMES.items()
-        if kind in kinds
-    ]
-    if "lost" in kinds:
-        rows.append({"svg": _source_mark("gen", "lost"), "words": "unit lost in the event"})
+    """Marks that the maps use, each with its meaning.
+
+    Parameters
+    ----------
+    lines : keys of LINES;  loads : results of `load_state`;  units : (kind, state)
+    largest_mw : load of the largest disc
+    """
+    words = {
+        "served": "load served",
+        "partly": "load partly served",
+        "unserved": "load unserved",
+        "dead": "dead bus",
+        "no load": "bus without load",
+    }
+    rows: list[tuple[Canvas | None, str]]
+    rows = [(_line_mark(s), f"line {LINES[s].meaning}") for s in LINES if s in lines]
+    rows += [(_load_mark(s), words[s]) for s in words if s in loads]
+    for kind, name in NAMES.items():
+        state = "plan" if kind == "dg" else "service"
+        if kind in {k for k, _ in units}:
+            rows.append((_source_mark(kind, state), "DG" if kind == "dg" else name.lower()))
+    if "lost" in {state for _, state in units}:
+        rows.append((_source_mark("gen", "lost"), "unit out of service"))
     if largest_mw > 0:
-        words2 = f"area of a disc: its load; the largest is {power(largest_mw)}"
-        rows.append({"svg": "", "words": words2})
-    return rows
+        rows.append((None, f"the area of a disc is its load, at most {power(largest_mw)}"))
+    return [{"svg": mark.svg() if mark else "", "words": text} for mark, text in rows]
 
 
-def _mark(label: str) -> Canvas:
-    return Canvas(34, 20, f"legend-{label}", label)
+def _mark(name: str) -> tuple[Canvas, Floats]:
+    return Canvas(34, 20, f"legend-{name}", name), np.array([17.0, 10.0])
 
 
-def _line_mark(style: str) -> Markup:
-    canvas = _mark(style)
-    a, b = np.array([1.0, 10.0]), np.array([33.0, 10.0])
-    middle = draw_branch(canvas, a, b, 0.0, style, "")
+def _line_mark(style: str) -> Canvas:
+    canvas, middle = _mark(style)
+    reach = np.array([16.0, 0.0])
+    draw_branch(canvas, (middle - reach, middle + reach), 0.0, style, "")
     if style == "damaged":
-        draw_cross(canvas, middle, 4.5, LINES[style][0])
-    return canvas.svg()
+        draw_cross(canvas, middle, 4.5, LINES[style].colour)
+    return canvas
 
 
-def _load_mark(state: str) -> Markup:
-    canvas = _mark(state)
+def _load_mark(state: str) -> Canvas:
+    canvas, middle = _mark(state)
     part = {"served": 1.0, "partly": 0.6}.get(state, 0.0)
     row = {"energised": state != "dead", "load_mw": float(state != "no load"), "served_mw": part}
-    draw_load(canvas, np.array([17.0, 10.0]), 5.0 if state == "no load" else 8.0, row, "")
-    return canvas.svg()
+    draw_load(canvas, middle, 5.0 if state == "no load" else 8.0, row, "")
+    return canvas
 
 
-def _source_mark(kind: str, state: str) -> Markup:
-    canvas = _mark(f"{kind}-{state}")
-    at = np.array([17.0, 10.0])
-    row = {"kind": kind, "name": "", "max_p_mw": None}
-    draw_source(canvas, at, at, 7.0, row, state)
-    return canvas.svg()
+def _source_mark(kind: str, state: str) -> Canvas:
+    canvas, middle = _mark(f"{kind}-{state}")
+    draw_source(canvas, {"kind": kind, "name": "", "max_p_mw": math.nan}, middle, 7.0, state)
+    return canvas

@@ -35,8 +35,10 @@ STANDARD_HEADS = {  # key in plan.json -> head and unit; {} stands for the curre
     "cost": ("Cost", "{}"),
 }
 DG_KEYS = ("name", "bus", "p_mw", "max_p_mw", "q_mvar", "min_p_mw", "cost")
-LINE_KEYS = ("name", "kind", "from_bus", "to_bus", "length_km", "r_ohm_per_km", "x_ohm_per_km")
-LINE_KEYS += ("c_nf_per_km", "max_i_ka", "cost")
+LINE_KEYS = (
+    *("name", "kind", "from_bus", "to_bus", "length_km"),
+    *("r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "max_i_ka", "cost"),
+)
 
 
 @dataclass
@@ -119,7 +121,9 @@ def bus_table(run: RunFiles) -> Table | None:
         known = run.value("dead_islands", stage)  # then the reason stands there, once an island
         reasons = by_stage[stage].reindex(buses) if stage in stages else pd.DataFrame()
         if not reasons.empty:
-            told = reasons["reason"].where(reasons["energised"].eq(True) | (not known), "").fillna("")
+            told = (
+                reasons["reason"].where(reasons["energised"].eq(True) | (not known), "").fillna("")
+            )
             columns += [words(f"Why unserved {title}", told)] if (told != "").any() else []
     total = ["All", fixed(load.sum(), decimals)]
     for rows in by_stage.values():

@@ -20,6 +20,7 @@ from hybridopt.report_format import (
     scientific,
     share,
     spans,
+    unbroken,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def event_sentence(run: RunFiles) -> str:
             continue
         at = "at bus " if len(names) == 1 else "at buses "
         place = at if by_bus and all(isinstance(name, int) for name in found) else ""
-        parts.append(f"{one if len(found) == 1 else many} {place}{listing(names)}")
+        parts.append(f"{one if len(found) == 1 else many} {place}{listing(unbroken(names))}")
     return f"The event takes out {listing(parts)}." if parts else ""
 
 
@@ -100,7 +101,7 @@ def _plan_sentence(run: RunFiles) -> str:
     verbs = {"repaired": "repairs", "new": "adds", "tie": "closes"}
     lines = [line for line in run.plan.get("lines") or [] if isinstance(line, dict)]
     for kind, verb in verbs.items():
-        names = [str(x.get("name")) for x in lines if x.get("kind", "repaired") == kind]
+        names = unbroken(str(x.get("name")) for x in lines if x.get("kind", "repaired") == kind)
         if names:
             parts.append(f"{verb} {'line' if len(names) == 1 else 'lines'} {listing(names)}")
     units = [unit for unit in run.plan.get("dg") or [] if isinstance(unit, dict)]

@@ -28,9 +28,7 @@ def unit_powers(run: RunFiles) -> pd.DataFrame:
     units = run.dispatch
     if units.empty:
         return pd.DataFrame()
-    labels = [
-        unit_label(*row) for row in units[["element", "name", "bus"]].itertuples(index=False)
-    ]
+    labels = [unit_label(*row) for row in units[["element", "name", "bus"]].itertuples(index=False)]
     units = units.assign(label=labels)
     keys = ["element", "label"]
     table = units.pivot_table(index="hour", columns=keys, values="p_mw", aggfunc="sum").fillna(0.0)
