@@ -16,7 +16,7 @@ from hybridopt.case_source import Source, read_source
 from hybridopt.case_tables import HOURS
 from hybridopt.errors import Finding, InputError
 
-__all__ = ["BranchRef", "Case", "Horizon", "parse_branch", "read_case"]
+__all__ = ["BranchRef", "Case", "Horizon", "case_of_network", "parse_branch", "read_case"]
 
 
 class Case(CaseFile):
@@ -41,7 +41,9 @@ class Case(CaseFile):
     def network_path(self) -> Path:
         """The network as a path, relative to the file that names it; it may not exist."""
         place = self._source.places.get(("network",))
-        return (place.file if place else self.file).parent / self.network
+        if place is None:
+            return Path(self.network)
+        return place.file.parent / self.network
 
     @property
     def objective_weights(self) -> tuple[dict[str, float], ...]:
@@ -100,7 +102,21 @@ def read_case(name_or_path: str | Path) -> Case:
     InputError
         With everything that is wrong with the case, each with its file, line and key.
     """
-    source = read_source(name_or_path)
+    return _validate(read_source(name_or_path))
+
+
+def case_of_network(network: str) -> Case:
+    """Make the case of a bare network: its own labels and costs, no event, no resources.
+
+    Parameters
+    ----------
+    network : as the key ``network`` of a case file, relative to the working directory
+    """
+    data = {"network": network, "title": network, "currency": "cost units"}
+    return _validate(Source(Path(network), Path(network).stem, network, data))
+
+
+def _validate(source: Source) -> Case:
     problems = list(find_contradictions(source.data))
     try:
         case = Case.model_validate(source.data)

@@ -199,6 +199,8 @@ class Dispatcher:
         plan: Plan,
         levels: Ints | None = None,
         progress: Callable[[], None] = lambda: None,
+        *,
+        complete: bool = True,
     ) -> dict[int, HourResult]:
         """Solve load levels one by one; every rating must be given.
 
@@ -206,6 +208,7 @@ class Dispatcher:
         ----------
         levels : positions; all, the heaviest first, if not given
         progress : called after each level
+        complete : see :meth:`StagedSolver.solve`
 
         Returns
         -------
@@ -217,11 +220,11 @@ class Dispatcher:
             if (kept := {goal: w for goal, w in goals.items() if goal != "plan_cost"})
         ]
         results: dict[int, HourResult] = {}
-        full = True
+        full = False  # heavy hours first: ask how much can be served before trying all of it
         for level in self.order if levels is None else levels:
             state = self.state(plan, np.array([level]))
             state.dt[:] = 1.0
-            result = self.hour.solve(state, stages, expect_full=full)
+            result = self.hour.solve(state, stages, expect_full=full, complete=complete)
             full = result.unserved_mwh == 0.0
             self.count(result)
             results[int(level)] = result
@@ -234,9 +237,15 @@ class Dispatcher:
         self.iterations += result.iterations
         self.solve_s += result.solve_s
 
-    def dispatch(self, plan: Plan, progress: Callable[[], None] = lambda: None) -> Dispatch:
+    def dispatch(
+        self,
+        plan: Plan,
+        progress: Callable[[], None] = lambda: None,
+        *,
+        complete: bool = True,
+    ) -> Dispatch:
         """Dispatch a plan whose ratings are all given, over the whole horizon."""
-        results = self.solve_levels(plan, progress=progress)
+        results = self.solve_levels(plan, progress=progress, complete=complete)
         return self.read(plan, results, self.levels.of_hour, self.horizon.hours)
 
     def why_not(self, plan: Plan) -> str:

@@ -34,6 +34,8 @@ class Evaluation:
     plan : with the ratings that were chosen
     fitness : values of the objectives in their order, to minimise; inf where it failed
     values : unserved_mwh, unserved_peak_mw, operating_cost, plan_cost, loss_mwh
+    complete : False where later objectives were not pursued, because not everything could be
+        served; they only decide between plans that serve the same
     status : of the worst hour
     solves, iterations : nonlinear programs and Ipopt iterations
     compile_s, solve_s, wall_s : seconds spent compiling, in Ipopt, and in all
@@ -42,6 +44,7 @@ class Evaluation:
     plan: Plan
     fitness: tuple[float, ...]
     values: dict[str, float]
+    complete: bool
     status: str
     solves: int
     iterations: int
@@ -86,11 +89,16 @@ class Evaluator:
         return {**self.__dict__, "_dispatcher": None}
 
     def __call__(self, plan: Plan) -> Evaluation:
+        """Evaluate a plan, as far as the search needs; see :meth:`evaluate`."""
+        return self.evaluate(plan, complete=False)
+
+    def evaluate(self, plan: Plan, *, complete: bool = True) -> Evaluation:
         """Evaluate a plan.
 
         Parameters
         ----------
         plan : within the budget; units without a rating get the best one
+        complete : pursue later objectives also where not everything can be served
         """
         began = time.perf_counter()
         d = self.dispatcher
@@ -99,8 +107,9 @@ class Evaluator:
         if self.mode == "winner":
             rated, dispatch = ratings_at_peak(d, plan, left)
         else:
-            chosen = choose_ratings(d, plan, left)
-            rated, dispatch = chosen.plan, chosen.dispatch or d.dispatch(chosen.plan)
+            chosen = choose_ratings(d, plan, left, complete=complete)
+            rated = chosen.plan
+            dispatch = chosen.dispatch or d.dispatch(rated, complete=complete)
         if dispatch.ok and self.mode == "each":
             rated = self._trim(plan, rated, dispatch)
         values = self.values(rated, dispatch)
@@ -112,6 +121,7 @@ class Evaluator:
             plan=rated,
             fitness=self.fitness(values) if dispatch.ok else self._failed(),
             values=values,
+            complete=complete or values["unserved_mwh"] == 0.0 or self.mode == "winner",
             status=worst_status(dispatch),
             solves=int(solves),
             iterations=int(iterations),
@@ -134,12 +144,12 @@ class Evaluator:
         }
 
     def fitness(self, values: dict[str, float]) -> tuple[float, ...]:
-        """Objectives in their order, rounded to 1e-9 relative so that equal plans tie."""
+        """Objectives in their order, rounded to 1e-6 relative so that equal plans tie."""
         sums = (
             sum(weight * values[name] for name, weight in weights.items())
             for weights in self.settings.objectives
         )
-        return tuple(float(f"{value:.9e}") for value in sums)
+        return tuple(float(f"{value:.6e}") for value in sums)
 
     def _failed(self) -> tuple[float, ...]:
         return (FAILED,) * len(self.settings.objectives)

@@ -59,6 +59,7 @@ class StagedSolver:
         hold: Mapping[str, float] | None = None,
         *,
         expect_full: bool = True,
+        complete: bool = True,
     ) -> HourResult:
         """Pursue the goals of a single hour one after the other, earlier values held.
 
@@ -68,18 +69,20 @@ class StagedSolver:
         stages : goals in order; serving everything comes first unless they say otherwise
         hold : limits on goals from the start (money left for ratings)
         expect_full : try to serve everything at once, before asking how much can be served
+        complete : pursue later goals also where not everything can be served
 
         Returns
         -------
         HourResult
             With units idle where the hour has no feasible point otherwise.
         """
-        result = self.solve_running(state, stages, hold, expect_full)
+        result = self.solve_running(state, stages, hold, expect_full, complete)
         if result.solution.ok:
             return result
         for idle in self._idle_sets(state, hold):
             gen_on = state.gen_on & ~idle
-            tried = self.solve_running(replace(state, gen_on=gen_on), stages, hold, False)
+            idling = replace(state, gen_on=gen_on)
+            tried = self.solve_running(idling, stages, hold, False, complete)
             if tried.solution.ok:
                 return tried
         return result
@@ -90,6 +93,7 @@ class StagedSolver:
         stages: Sequence[Goals],
         hold: Mapping[str, float] | None,
         expect_full: bool,
+        complete: bool = True,
     ) -> HourResult:
         """Pursue the goals with the units as they are; any number of hours."""
         held = dict(hold or {})
@@ -111,6 +115,8 @@ class StagedSolver:
                 best = self._stages(full, rest, held, work, first)
                 if best is not None:
                     return work.result(best, full, 0.0)
+            if not complete:
+                return work.result(first, state, unserved)
             held["unserved_mwh"] = unserved * (1 + HOLD_SLACK) + tolerance * 1e-3
             best = self._stages(state, rest, held, work, first) or first
             return work.result(best, state, unserved)

@@ -36,13 +36,16 @@ class Chosen:
     dispatch: Dispatch | None
 
 
-def choose_ratings(dispatcher: Dispatcher, plan: Plan, budget_left: float) -> Chosen:
+def choose_ratings(
+    dispatcher: Dispatcher, plan: Plan, budget_left: float, *, complete: bool = True
+) -> Chosen:
     """Choose the ratings that a plan leaves open, by the case's objectives in their order.
 
     Parameters
     ----------
     plan : units without a rating are free
     budget_left : currency, what the plan's branches and given ratings leave
+    complete : pursue later goals also where not everything can be served
 
     Notes
     -----
@@ -65,7 +68,7 @@ def choose_ratings(dispatcher: Dispatcher, plan: Plan, budget_left: float) -> Ch
     hold = {"plan_cost": budget_left + _given_cost(dispatcher, plan)}
     peak = dispatcher.state(plan, np.array([dispatcher.peak_level]), cap)
     peak.dt[:] = 1.0
-    first = dispatcher.hour.solve(peak, [UNSERVED], hold)
+    first = dispatcher.hour.solve(peak, [UNSERVED], hold, expect_full=False, complete=False)
     dispatcher.count(first)
     full = first.solution.ok and first.unserved_mwh == 0.0
     after = stages[stages.index(UNSERVED) + 1] if stages[0] == UNSERVED else None
@@ -73,7 +76,7 @@ def choose_ratings(dispatcher: Dispatcher, plan: Plan, budget_left: float) -> Ch
         found = _cheapest_full_service(dispatcher, plan, cap, hold)
         if found is not None:
             return found
-    return _coupled(dispatcher, plan, cap, hold, stages, full)
+    return _coupled(dispatcher, plan, cap, hold, stages, full, complete)
 
 
 def _largest_rating(dispatcher: Dispatcher, budget_left: float) -> float:
@@ -177,18 +180,19 @@ def _coupled(
     hold: dict[str, float],
     stages: list[Goals],
     full: bool,
+    complete: bool,
 ) -> Chosen:
     """All hours as one problem, goal by goal."""
     levels = np.arange(len(dispatcher.levels.weight_h))
     state = dispatcher.state(plan, levels, cap)
-    result = dispatcher.coupled.solve_running(state, stages, hold, full)
+    result = dispatcher.coupled.solve_running(state, stages, hold, full, complete)
     dispatcher.count(result)
     if not result.solution.ok:
         # Some hour may need idle units: find them with every rating at its largest.
         alone = dispatcher.solve_levels(_fill(plan, min(cap, dispatcher.sites.max_mw)))
         gen_on = np.vstack([alone[int(level)].state.gen_on for level in levels])
         result = dispatcher.coupled.solve_running(
-            replace(state, gen_on=gen_on), stages, hold, False
+            replace(state, gen_on=gen_on), stages, hold, False, complete
         )
         dispatcher.count(result)
     if not result.solution.ok:

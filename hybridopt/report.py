@@ -99,6 +99,7 @@ def _content(run: RunFiles) -> dict[str, Any]:
         "time": time_table(run),
         "extremes": extremes_table(run),
         "loadings": loading_table(run),
+        "unrated": not run.branches.empty and not run.branches["loading_percent"].notna().any(),
         "hour_charts": plot_hours(run),
         "economics": economics_table(run),
         "day": day_facts(run),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 GROUP = "\N{NARROW NO-BREAK SPACE}"
 NBSP = "\N{NO-BREAK SPACE}"
 MISSING = "\N{EN DASH}"
+JOINER = "\N{WORD JOINER}"
 
 
 def is_number(value: object) -> bool:
@@ -147,5 +148,6 @@ def spans(hours: Sequence[int]) -> str:
         else:
             runs.append([hour, hour])
     return ", ".join(
-        str(first) if first == last else f"{first}\N{EN DASH}{last}" for first, last in runs
+        str(first) if first == last else f"{first}{JOINER}\N{EN DASH}{JOINER}{last}"
+        for first, last in runs
     )

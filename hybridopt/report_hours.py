@@ -51,7 +51,7 @@ def _draw_voltages(width: float, band: pd.DataFrame, limits: tuple[float, float]
     items = [("box", BAND, "lowest to highest bus voltage")]
     legend(canvas, 12, [*items, ("dash", UNSERVED, "limit")] if limits else items)
     bounds = limits or ()
-    span = min(band["low"].min(), *bounds), max(band["high"].max(), *bounds)
+    span = min([band["low"].min(), *bounds]), max([band["high"].max(), *bounds])
     x = Scale(0, len(band), LEFT, width - RIGHT)
     frame = Frame(canvas, x, Scale(*nice_range(*span), FOOT, HEAD))
     frame.y_axis("Voltage, pu")

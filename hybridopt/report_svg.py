@@ -128,11 +128,15 @@ class Frame:
 
 def nice_ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers from low to high, a step of 1, 2 or 5 times a power of ten apart."""
-    raw = (high - low) / about
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
+    step = _nice_step(low, high, about)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [n * step for n in range(first, last + 1)]
+
+
+def _nice_step(low: float, high: float, about: int) -> float:
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
 
 
 def nice_range(low: float, high: float, about: int = 5) -> tuple[float, float]:
@@ -140,9 +144,10 @@ def nice_range(low: float, high: float, about: int = 5) -> tuple[float, float]:
     if high - low <= 1e-9 * max(abs(low), abs(high), 1e-6):
         pad = 0.02 * abs(high) or 1.0
         low, high = low - pad, high + pad
-    ticks = nice_ticks(low, high, about)
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else high - low
-    return step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
+    for _ in range(3):  # a wider range may take a wider step
+        step = _nice_step(low, high, about)
+        low, high = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
+    return low, high
 
 
 def tick_decimals(ticks: Sequence[float]) -> int:

@@ -251,5 +251,6 @@ def stages_table(run: RunFiles) -> Table | None:
         ("Highest loading", "%", "max_loading_percent", 1),
     ):
         values = [run.number("stages", s, key) for s in stages]
-        columns.append(numbers(title, unit, values, decimals=decimals))
+        if any(value is not None for value in values):
+            columns.append(numbers(title, unit, values, decimals=decimals))
     return Table("The three states at the peak hour", columns)

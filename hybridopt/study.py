@@ -205,9 +205,18 @@ def search(
         Workers[Plan, Evaluation](evaluator, count) as pool,
         progress.generations(options.generations, options.population) as report,
     ):
-        return minimize(
-            pool.map, plan_operators(scenario.space), options, seed, names, report
-        )
+        run = minimize(pool.map, plan_operators(scenario.space), options, seed, names, report)
+    return _settle_ties(run, evaluator)
+
+
+def _settle_ties(run: Run[Evaluation], evaluator: Evaluator) -> Run[Evaluation]:
+    """Pursue all objectives for the plans that tie with the best on the first one."""
+    first = run.best.fitness[0]
+    for plan, evaluation in list(run.cache.items()):
+        if evaluation.fitness[0] == first and not evaluation.complete:
+            run.cache[plan] = evaluator.evaluate(plan)
+    run.best = min(run.cache.values(), key=lambda value: value.fitness)
+    return run
 
 
 def objective_name(weights: dict[str, float]) -> str:

@@ -1,0 +1,272 @@
+"""The commands. Exit codes: 0 solved, 1 failed, 2 bad input, 3 no feasible point."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process, one BLAS thread
+
+import typer
+from rich.console import Console
+
+from hybridopt import __version__
+from hybridopt.cases import builtin_cases, template
+from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError
+
+if TYPE_CHECKING:
+    from hybridopt.progress import Progress
+
+app = typer.Typer(
+    help="Restore damaged power grids: a genetic algorithm picks the plan, an AC optimal power "
+    "flow over 24 hours dispatches it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+CaseArgument = Annotated[str, typer.Argument(help="Built-in case or TOML file.", metavar="CASE")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Folder for the results.", metavar="DIR")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes; one per core if not given."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing result folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary alone, as JSON.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, no report on stderr.")]
+
+
+def main() -> None:
+    """Run the program; every error of ours becomes an exit code and a message."""
+    try:
+        app(standalone_mode=False)
+    except InputError as error:
+        _fail(2, "Bad input:", *(f"  {finding}" for finding in error.findings))
+    except NoSolutionError as error:
+        _fail(3, f"Infeasible: {error.limit}")
+    except HybridoptError as error:
+        _fail(1, str(error))
+    except KeyboardInterrupt:
+        _fail(1, "Interrupted; nothing was written.")
+    except (typer.Exit, typer.Abort) as stop:
+        sys.exit(getattr(stop, "exit_code", 1))
+    except Exception as error:
+        if type(error).__module__.startswith(("click", "typer")):
+            show = getattr(error, "show", None)
+            if show is not None:
+                show(file=sys.stderr)
+            sys.exit(getattr(error, "exit_code", 2))
+        raise
+
+
+def _fail(code: int, *lines: str) -> NoReturn:
+    for line in lines:
+        print(line, file=sys.stderr)
+    sys.exit(code)
+
+
+def _progress(quiet: bool) -> Progress:
+    from hybridopt.progress import BarProgress, NoProgress
+
+    return NoProgress() if quiet else BarProgress(Console(stderr=True))
+
+
+def _print_json(value: Any) -> None:
+    from hybridopt.output import plain
+
+    print(json.dumps(plain(value), indent=2))
+
+
+@app.command()
+def run(
+    case: CaseArgument,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    workers: WorkersOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Both stages: reconfigure, dispatch over 24 hours, verify, report."""
+    from hybridopt.output import check_folder, replace_folder, summary, write_study
+    from hybridopt.report import write_report
+    from hybridopt.study import run_study
+    from hybridopt.tables import study_tables
+
+    scenario = _load(case, needs_event=True)
+    folder = out
+    if folder is None and not as_json:
+        folder = Path("results") / f"{scenario.case.name}-seed{seed}"
+    if folder is not None:
+        check_folder(folder, force=force)
+    began = time.strftime("%Y-%m-%d %H:%M:%S")
+    result = run_study(scenario, seed=seed, workers=workers, progress=_progress(quiet))
+
+    def fill(fresh: Path) -> None:
+        write_study(result, fresh)
+        lines = [f"{began} hybridopt {__version__} run {case} --seed {seed}"]
+        lines += [json.dumps(row) for row in result.run.log]
+        (fresh / "run.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_report(fresh)
+
+    if folder is not None:
+        replace_folder(folder, fill)
+    if as_json:
+        _print_json(summary(result))
+    elif not quiet:
+        console = Console()
+        for table in study_tables(result):
+            console.print(table)
+        console.print(f"Results: {folder}/report.html", highlight=False)
+
+
+@app.command()
+def check(case: CaseArgument, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Validate a case; load flow before and delivery after its event, no plans."""
+    from hybridopt.output import check_summary
+    from hybridopt.study import check_case
+    from hybridopt.tables import check_tables
+
+    result = check_case(_load(case), _progress(quiet))
+    if as_json:
+        _print_json(check_summary(result))
+    else:
+        for table in check_tables(result):
+            Console().print(table)
+
+
+@app.command()
+def dispatch(
+    network_or_case: Annotated[
+        str,
+        typer.Argument(
+            help="Case, pandapower built-in or .json file.", metavar="NETWORK_OR_CASE"
+        ),
+    ],
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="plan.json to dispatch.", metavar="FILE")
+    ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option("--profile", help="CSV (hour, factor) that scales the loads.", metavar="CSV"),
+    ] = None,
+    out: OutOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """AC economic dispatch alone: one hour of a network, or a case's load curve."""
+    from hybridopt.output import check_folder, replace_folder, write_dispatch
+    from hybridopt.single_dispatch import dispatch_network, dispatch_summary
+    from hybridopt.tables import dispatch_tables
+
+    if out is not None:
+        check_folder(out, force=force)
+    result = dispatch_network(network_or_case, plan, profile, _progress(quiet))
+    if out is not None:
+        from hybridopt.output import write_json
+
+        def fill(fresh: Path) -> None:
+            write_dispatch(result.dispatch, fresh)
+            write_json(fresh / "summary.json", dispatch_summary(result))
+
+        replace_folder(out, fill)
+    if as_json:
+        _print_json(dispatch_summary(result))
+    elif not quiet:
+        for table in dispatch_tables(result):
+            Console().print(table)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Result folder of a run.", metavar="DIR")],
+) -> None:
+    """Write the HTML report of a result folder again."""
+    from hybridopt.report import write_report
+
+    if not (folder / "summary.json").is_file():
+        raise InputError([Finding(str(folder), "holds no summary.json: not a result folder")])
+    print(write_report(folder))
+
+
+@app.command()
+def cases() -> None:
+    """List the built-in cases."""
+    from rich.table import Table
+
+    from hybridopt.case import read_case
+
+    table = Table("Case", "Network", "Budget", "Mode", "What it is", box=None, pad_edge=False)
+    for name in builtin_cases():
+        case = read_case(name)
+        money = f"{case.budget:g} {case.currency}"
+        table.add_row(name, case.network, money, case.dispatch_mode, case.title)
+    Console().print(table)
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(help="Name of the new case.", metavar="NAME")],
+) -> None:
+    """Write NAME.toml, a commented case file to start from."""
+    path = Path(name if name.endswith(".toml") else f"{name}.toml")
+    if path.exists():
+        raise InputError([Finding(str(path), "exists already; nothing was written")])
+    try:
+        path.write_text(template(), encoding="utf-8")
+    except OSError as error:
+        raise InputError([Finding(str(path), f"cannot be written: {error.strerror}")]) from error
+    print(f"Wrote {path}. Next: hybridopt check {path}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of case files."""
+    from hybridopt.case_json import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def doctor() -> None:
+    """Say which solvers and libraries are in use, and what mends missing ones."""
+    from hybridopt.doctor import doctor as examine
+
+    raise typer.Exit(examine())
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"hybridopt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    logging.getLogger("pandapower").setLevel(logging.ERROR)
+
+
+def _load(case: str, *, needs_event: bool = False) -> Any:
+    from hybridopt.network_scenario import load_case
+    from hybridopt.solvers.ipopt import require_solver
+
+    scenario = load_case(case)
+    if needs_event and scenario.case.event is None:
+        message = "is missing: a run needs an [event] that takes something out"
+        raise InputError([scenario.case.finding("event", message)])
+    require_solver()
+    return scenario

@@ -1,0 +1,195 @@
+"""Dispatch alone: a network's hour, a case's load curve, or a given plan."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybridopt.case import Case, Horizon, case_of_network, read_case
+from hybridopt.case_tables import TableError, read_day
+from hybridopt.cases import builtin_cases
+from hybridopt.dispatch import Dispatcher
+from hybridopt.elements import Elements
+from hybridopt.errors import Finding, InputError, NoSolutionError
+from hybridopt.evaluate import worst_status
+from hybridopt.grid import Plan, Unit
+from hybridopt.network_scenario import Scenario, scenario_of
+from hybridopt.plan_file import PlanFile, read_plan
+from hybridopt.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from hybridopt.case_resources import CandidateLine
+    from hybridopt.progress import Progress
+    from hybridopt.result import Dispatch
+
+
+@dataclass(frozen=True, eq=False)
+class SingleDispatch:
+    """A dispatch with its verification."""
+
+    scenario: Scenario
+    plan: Plan
+    dispatch: Dispatch
+    verification: Verification
+    wall_s: float
+
+
+def dispatch_network(
+    network_or_case: str, plan: Path | None, profile: Path | None, progress: Progress
+) -> SingleDispatch:
+    """Dispatch a case (after its event, with a plan if given) or a network as it is.
+
+    Parameters
+    ----------
+    network_or_case : built-in case, TOML file, pandapower built-in or ``.json`` file
+    plan : plan.json of an earlier run, or one written by hand
+    profile : CSV (hour, factor) that replaces the load curve
+
+    Raises
+    ------
+    InputError
+        Everything that is wrong with the input.
+    NoSolutionError
+        An hour has no feasible point, even with all load shed.
+    """
+    began = time.perf_counter()
+    case, is_network = _case_of(network_or_case)
+    file = PlanFile() if plan is None else read_plan(plan)
+    new = _new_lines(file, plan)
+    scenario = scenario_of(case, extra_lines=tuple(new.values()))
+    chosen, scenario = _resolve(scenario, file, new, plan)
+    if profile is not None:
+        scenario = replace(scenario, horizon=_profile(profile, scenario))
+    elif is_network:
+        scenario = replace(scenario, horizon=_one_hour(scenario))
+    dispatcher = Dispatcher(
+        scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
+    )
+    with progress.task("Dispatch", len(dispatcher.levels.weight_h)) as advance:
+        dispatch = dispatcher.dispatch(chosen, advance)
+    if not dispatch.ok:
+        raise NoSolutionError(dispatcher.why_not(chosen))
+    with progress.task("Verification by power flow", len(dispatch.hours)) as advance:
+        verification = verify(scenario, dispatch, advance)
+    wall_s = time.perf_counter() - began
+    return SingleDispatch(scenario, chosen, dispatch, verification, wall_s)
+
+
+def dispatch_summary(result: SingleDispatch) -> dict[str, Any]:
+    """What ``dispatch --json`` prints; the objective is the operating cost, per hour for one hour."""
+    dispatch, check = result.dispatch, result.verification
+    tolerance = result.scenario.settings.unserved_tolerance_mw
+    return {
+        "case": result.scenario.case.name,
+        "status": worst_status(dispatch),
+        "objective": dispatch.operating_cost,
+        "currency": result.scenario.case.currency,
+        "hours": len(dispatch.hours),
+        "fully_served": bool(np.all(dispatch.unserved_mw < tolerance)),
+        "unserved_mwh": dispatch.unserved_mwh,
+        "loss_mwh": dispatch.loss_mwh,
+        "iterations": dispatch.iterations,
+        "solve_s": dispatch.solve_s,
+        "max_mismatch_mva": check.max_mismatch_mva,
+        "verification": check.as_dict(),
+        "wall_s": result.wall_s,
+    }
+
+
+def _case_of(name: str) -> tuple[Case, bool]:
+    """The case of that name, or the bare network; True for the latter."""
+    path = Path(name)
+    if name in builtin_cases() or path.suffix == ".toml" or (path / "case.toml").is_file():
+        return read_case(name), False
+    return case_of_network(name), True
+
+
+def _new_lines(file: PlanFile, path: Path | None) -> dict[int, CandidateLine]:
+    """Lines of the plan that it builds itself, by their position in the plan."""
+    new, findings = {}, []
+    for i, line in enumerate(file.lines):
+        if line.kind != "new":
+            continue
+        candidate = line.as_candidate()
+        if candidate is None:
+            message = "a new line needs length_km, r_ohm_per_km, x_ohm_per_km and max_i_ka"
+            findings.append(Finding(f"{path} lines.{i}", message))
+        else:
+            new[i] = candidate
+    if findings:
+        raise InputError(findings)
+    return new
+
+
+def _resolve(
+    scenario: Scenario, file: PlanFile, new: dict[int, CandidateLine], path: Path | None
+) -> tuple[Plan, Scenario]:
+    """The plan as positions, and the scenario with DG sites at the plan's buses."""
+    grid, findings = scenario.grid, []
+    elements = Elements(scenario.case, grid, {"bus": [], "branch": [""] * grid.n_branch})
+    built = [c.branch for c in scenario.space.candidates if c.kind == "new"]
+    own = dict(zip(new, built[len(built) - len(new) :], strict=True))
+    branches, units = [], []
+    for i, line in enumerate(file.lines):
+        if i in own:
+            branches.append(own[i])
+            continue
+        found = [
+            k for kind in ("line", "trafo") for k in elements.branches(line.name or "", kind)
+        ] or [
+            k
+            for kind in ("line", "trafo")
+            for k in elements.branches((line.from_bus, line.to_bus), kind)
+        ]
+        if found:
+            branches.append(found[0])
+        else:
+            message = f"no branch {line.from_bus}-{line.to_bus} in the network; kind = new builds it"
+            findings.append(Finding(f"{path} lines.{i}", message))
+    for i, unit in enumerate(file.dg):
+        position = elements.bus_position.get(unit.bus)
+        if position is None:
+            findings.append(Finding(f"{path} dg.{i}.bus", f"no bus {unit.bus} in the network"))
+        else:
+            units.append(Unit(position, unit.max_p_mw))
+    if len({u.bus for u in units}) < len(units):
+        findings.append(Finding(f"{path} dg", "two units at one bus; give one with their sum"))
+    if findings:
+        raise InputError(findings)
+    units.sort()
+    sites = replace(_dg_terms(scenario), bus=tuple(u.bus for u in units))
+    space = replace(scenario.space, sites=sites, neighbours=())
+    plan = Plan(tuple(sorted(set(branches))), tuple(units))
+    return plan, replace(scenario, space=space)
+
+
+def _dg_terms(scenario: Scenario) -> Any:
+    """The case's terms for DG, limits on ratings left out: the plan has decided."""
+    return replace(scenario.space.sites, max_mw=np.inf, min_mw=0.0)
+
+
+def _profile(path: Path, scenario: Scenario) -> Horizon:
+    try:
+        factors = np.array(read_day(path).data, dtype=float)
+    except TableError as error:
+        place = f"{path}:{error.line}" if error.line else str(path)
+        raise InputError([Finding(place, error.message)]) from error
+    bad = [
+        Finding(f"{path} hour {k + 1}", f"factor must be a number from 0, found {f}")
+        for k, f in enumerate(factors)
+        if not (np.isfinite(f) and f >= 0)
+    ]
+    if bad:
+        raise InputError(bad)
+    factor = np.tile(factors[:, None], (1, scenario.grid.n_bus))
+    profile = scenario.horizon.dg_profile
+    return Horizon(load_factor=factor, dg_profile=profile, hours=scenario.horizon.hours)
+
+
+def _one_hour(scenario: Scenario) -> Horizon:
+    ones = np.ones((1, scenario.grid.n_bus))
+    return Horizon(load_factor=ones, dg_profile=np.ones(1), hours=np.array([1]))

@@ -1,0 +1,125 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.table import Table
+
+from hybridopt.output import check_summary, plan_dict, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hybridopt.single_dispatch import SingleDispatch
+    from hybridopt.study import Check, StudyResult
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    for k, column in enumerate(columns):
+        table.add_column(column, justify="left" if k == 0 else "right")
+    return table
+
+
+def _show(value: Any, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def stages_table(stages: dict[str, dict[str, Any]]) -> Table:
+    """The network at the peak hour, one row for each state."""
+    table = _table(
+        "At the peak hour", "State", "Load MW", "Served MW", "Unserved MW", "Unserved %",
+        "Losses MW", "Lowest pu", "Highest pu", "Loading %",
+    )
+    for name, s in stages.items():
+        table.add_row(
+            name.replace("_", " "), _show(s["load_mw"]), _show(s["served_mw"]),
+            _show(s["unserved_mw"]), _show(s["unserved_percent"]), _show(s["loss_mw"]),
+            _show(s["min_vm_pu"], 4), _show(s["max_vm_pu"], 4), _show(s["max_loading_percent"], 1),
+        )
+    return table
+
+
+def check_tables(check: Check) -> Iterator[Any]:
+    """What ``hybridopt check`` shows."""
+    found = check_summary(check)
+    yield stages_table(found["stages"])
+    yield ""
+    stage = check.after
+    short = np.flatnonzero(stage.load_mw - stage.served_mw > 1e-3)
+    if short.size:
+        table = _table("Unserved at the peak hour", "Bus", "Load MW", "Unserved MW", "Voltage pu")
+        labels = check.scenario.grid.bus_id
+        for b in short:
+            vm = None if np.isnan(stage.vm_pu[b]) else float(stage.vm_pu[b])
+            table.add_row(
+                str(labels[b]), _show(stage.load_mw[b]),
+                _show(stage.load_mw[b] - stage.served_mw[b]), "dead" if vm is None else _show(vm, 4),
+            )
+        yield table
+        yield ""
+    for island in check.dead:
+        buses = ", ".join(str(b) for b in island.buses)
+        yield f"Dead: buses {buses} ({island.load_mw:.2f} MW): {island.reason}"
+    case = check.scenario.case
+    yield (
+        f"Unserved over {len(check.dispatch.hours)} h: {check.dispatch.unserved_mwh:,.2f} MWh, "
+        f"{check.dispatch.unserved_mwh * case.value_of_lost_load:,.0f} {case.currency}"
+    )
+    yield f"Plans to choose from: {check.scenario.space.count():,} (before the budget)"
+    yield from (f"Note: {finding}" for finding in found["findings"])
+
+
+def study_tables(result: StudyResult) -> Iterator[Any]:
+    """What ``hybridopt run`` shows."""
+    found, plan = summary(result), plan_dict(result)
+    money = result.scenario.case.currency
+    yield stages_table(found["stages"])
+    yield ""
+    table = _table("The plan", "Element", "Where", "Size", f"Cost {money}")
+    for line in plan["lines"]:
+        where = f"{line['from_bus']}-{line['to_bus']}"
+        table.add_row(f"{line['kind']} branch", where, "-", _show(line["cost"], 3))
+    for unit in plan["dg"]:
+        size = f"{unit['max_p_mw']:.2f} MW"
+        table.add_row("generator", f"bus {unit['bus']}", size, _show(unit["cost"], 3))
+    table.add_row("total", f"of {plan['budget']:g} {money}", "", _show(plan["cost"], 3))
+    yield table
+    yield ""
+    day = found["dispatch"]
+    yield (
+        f"Over {day['hours']} h: operating cost {day['operating_cost']:,.2f} {money}, "
+        f"served {day['served_mwh']:,.2f} MWh, unserved {day['unserved_mwh']:,.2f} MWh, "
+        f"losses {day['loss_mwh']:,.2f} MWh"
+    )
+    search, time = found["search"], found["time"]
+    yield (
+        f"Search: {search['distinct_plans']} plans in {search['wall_s']:.1f} s "
+        f"(all processes: compile {time['compile_s']:.1f} s, solve {time['solve_s']:.1f} s, "
+        f"rest {time['rest_s']:.1f} s); {time['wall_s']:.1f} s in all"
+    )
+    check = found["verification"]
+    yield (
+        f"Verified by pandapower: {check['hours_checked']} of {day['hours']} h, mismatch "
+        f"{check['max_mismatch_mva'] or 0:.1e} MVA, voltage violation "
+        f"{check['max_voltage_violation_pu'] or 0:.1e} pu, loading "
+        f"{_show(check['max_loading_percent'], 2)} %"
+    )
+
+
+def dispatch_tables(result: SingleDispatch) -> Iterator[Any]:
+    """What ``hybridopt dispatch`` shows."""
+    d = result.dispatch
+    table = _table("Dispatch, MW", "Hour", *d.unit_name, "Load", "Unserved", "Losses")
+    for t, hour in enumerate(d.hours):
+        table.add_row(
+            str(hour), *(_show(p, 3) for p in d.p_mw[t]), _show(d.demand_mw[t].sum(), 3),
+            _show(d.unserved_mw[t], 3), _show(d.loss_mw[t], 3),
+        )
+    yield table
+    yield ""
+    yield f"Operating cost: {d.operating_cost:,.4f} {result.scenario.case.currency}"
+    check = result.verification
+    yield f"Verified by pandapower: {check.hours_checked} h, mismatch {check.max_mismatch_mva} MVA"
