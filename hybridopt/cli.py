@@ -148,9 +148,7 @@ def check(case: CaseArgument, as_json: JsonOption = False, quiet: QuietOption = 
 def dispatch(
     network_or_case: Annotated[
         str,
-        typer.Argument(
-            help="Case, pandapower built-in or .json file.", metavar="NETWORK_OR_CASE"
-        ),
+        typer.Argument(help="Case, pandapower built-in or .json file.", metavar="NETWORK_OR_CASE"),
     ],
     plan: Annotated[
         Path | None, typer.Option("--plan", help="plan.json to dispatch.", metavar="FILE")

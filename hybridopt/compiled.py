@@ -94,7 +94,9 @@ class CompiledDispatch:
             "priority": nlp.columns(model.weight_unserved, n_bus),
         }
         self._weight = {
-            goal: nlp.columns(getattr(model, f"goal_{name}"), *(() if name == "plan_cost" else (n_t,)))
+            goal: nlp.columns(
+                getattr(model, f"goal_{name}"), *(() if name == "plan_cost" else (n_t,))
+            )
             for goal, name in zip(
                 GOALS, ("unserved", "operating_cost", "plan_cost", "loss"), strict=True
             )
@@ -182,7 +184,10 @@ class CompiledDispatch:
             b.fix(columns[kept], np.broadcast_to(value, columns.shape)[kept])
         self._free_buses(b, state, alive, references)
         on = state.gen_on & alive[:, grid.gen_bus]
-        for columns, low, high in ((self.p, grid.p_min, grid.p_max), (self.q, grid.q_min, grid.q_max)):
+        for columns, low, high in (
+            (self.p, grid.p_min, grid.p_max),
+            (self.q, grid.q_min, grid.q_max),
+        ):
             self._free(b, columns, on, low, high, np.clip((low + high) / 2, low, high))
         self._free_dg(b, state, alive)
         closed = state.branch_on & alive[:, grid.branch_from]

@@ -114,9 +114,7 @@ class Evaluator:
             rated = self._trim(plan, rated, dispatch)
         values = self.values(rated, dispatch)
         work = (d.solves, d.iterations, d.compile_s, d.solve_s)
-        solves, iterations, compile_s, solve_s = (
-            a - b for a, b in zip(work, before, strict=True)
-        )
+        solves, iterations, compile_s, solve_s = (a - b for a, b in zip(work, before, strict=True))
         return Evaluation(
             plan=rated,
             fitness=self.fitness(values) if dispatch.ok else self._failed(),

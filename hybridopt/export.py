@@ -9,9 +9,9 @@ import numpy as np
 import pandapower as pp
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from hybridopt.network_scenario import Scenario
     from hybridopt.result import Dispatch
@@ -79,9 +79,12 @@ def set_loads(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> Non
 def _replace_units(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> None:
     """Write all units anew, as gen and sgen."""
     grid, sites = dispatch.grid, scenario.space.sites
-    label_of = {position: i for i, position in reversed(
-        list(zip(net.bus.index, bus_positions(net, scenario), strict=True))
-    )}
+    label_of = {
+        position: i
+        for i, position in reversed(
+            list(zip(net.bus.index, bus_positions(net, scenario), strict=True))
+        )
+    }
     for table in ("ext_grid", "gen", "sgen", "poly_cost"):
         net[table] = net[table].iloc[0:0].copy()
     island = grid.islands()
@@ -101,8 +104,15 @@ def _replace_units(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -
                 has_slack.add(int(island[bus]))
             vm = dispatch.vm_pu[row, bus]
             index = pp.create_gen(
-                net, label_of[bus], p, vm_pu=1.0 if np.isnan(vm) else float(vm), name=name,
-                slack=slack, in_service=running, controllable=True, **_limits(scenario, dispatch, k),
+                net,
+                label_of[bus],
+                p,
+                vm_pu=1.0 if np.isnan(vm) else float(vm),
+                name=name,
+                slack=slack,
+                in_service=running,
+                controllable=True,
+                **_limits(scenario, dispatch, k),
             )
             table = "gen"
         cost = sites.operating_cost if kind == "dg" else grid.gen_cost[k]

@@ -230,8 +230,10 @@ def grid_from_net(
     ends = ppc["branch"][:, [F_BUS, T_BUS]].real.astype(np.int64)
     label = [i + label_offset for i in order]
     units = _units(net, base)
-    p, q = (net.load[c].to_numpy(float) * net.load.scaling.to_numpy(float) / base
-            for c in ("p_mw", "q_mvar"))
+    p, q = (
+        net.load[c].to_numpy(float) * net.load.scaling.to_numpy(float) / base
+        for c in ("p_mw", "q_mvar")
+    )
     ratio = (net.bus.vn_kv[net.shunt.bus].to_numpy() / net.shunt.vn_kv.to_numpy()) ** 2
     steps = net.shunt.step.to_numpy(float) * ratio / base
     grid = Grid(
@@ -249,7 +251,10 @@ def grid_from_net(
         branch_index=np.concatenate([net.line.index, net.trafo.index]).astype(np.int64),
         branch_from=ends[:, 0],
         branch_to=ends[:, 1],
-        y_ff=y[1], y_ft=y[2], y_tf=y[3], y_tt=y[0],
+        y_ff=y[1],
+        y_ft=y[2],
+        y_tf=y[3],
+        y_tt=y[0],
         rate_from=np.concatenate([r[0] for r in rates]),
         rate_to=np.concatenate([r[1] for r in rates]),
         rate_is_power=np.full(n_line + n_trafo, branch_limit == "power"),
@@ -272,11 +277,19 @@ def grid_from_net(
 
 
 def _to_ppc(net: Any) -> Any:
-    """pandapower's own per-unit tables (the public ``to_ppc`` drops the iron losses)."""
+    """Pandapower's own per-unit tables (the public ``to_ppc`` drops the iron losses)."""
     net["_options"] = {}
     _add_ppc_options(
-        net, calculate_voltage_angles=True, trafo_model="t", check_connectivity=False, mode="pf",
-        switch_rx_ratio=2, init_vm_pu="flat", init_va_degree="flat", enforce_q_lims=False, enforce_p_lims=False,
+        net,
+        calculate_voltage_angles=True,
+        trafo_model="t",
+        check_connectivity=False,
+        mode="pf",
+        switch_rx_ratio=2,
+        init_vm_pu="flat",
+        init_va_degree="flat",
+        enforce_q_lims=False,
+        enforce_p_lims=False,
         recycle=None,
     )
     return _pd2ppc(net)[0]
@@ -299,7 +312,7 @@ def _coordinates(geo: Any) -> tuple[float, float]:
 
 
 def _branch_names(ends: NDArray[np.int64], label: list[int]) -> tuple[str, ...]:
-    """"5-6", and "5-6#2" for the second of parallel branches."""
+    """ "5-6", and "5-6#2" for the second of parallel branches."""
     seen: dict[tuple[int, int], int] = {}
     names = []
     for f, t in ends.tolist():
@@ -327,8 +340,9 @@ def _trafo_rates(net: Any, base: float, branch_limit: str | None) -> tuple[Any, 
     """Limit at the high- and low-voltage end in pu, as pandapower's loading is defined."""
     trafo = net.trafo
     share = _column(trafo, "max_loading_percent", 100.0) / 100
-    mva = (_column(trafo, "sn_mva", np.inf) * trafo.df.to_numpy(float)
-           * trafo.parallel.to_numpy(float))
+    mva = (
+        _column(trafo, "sn_mva", np.inf) * trafo.df.to_numpy(float) * trafo.parallel.to_numpy(float)
+    )
     unrated = _is_placeholder(trafo.sn_mva.to_numpy(float))
     rates = []
     for side in ("hv", "lv"):
@@ -389,8 +403,10 @@ def _limits(table: str, frame: Any) -> tuple[Any, Any, Any, Any]:
         q_set = frame.q_mvar.to_numpy(float) * frame.scaling.to_numpy(float)
         q_min, q_max = np.minimum(q_set, 0.0), np.maximum(q_set, 0.0)
     given = (
-        _column(frame, "min_p_mw", p_min), _column(frame, "max_p_mw", p_max),
-        _column(frame, "min_q_mvar", q_min), _column(frame, "max_q_mvar", q_max),
+        _column(frame, "min_p_mw", p_min),
+        _column(frame, "max_p_mw", p_max),
+        _column(frame, "min_q_mvar", q_min),
+        _column(frame, "max_q_mvar", q_max),
     )
     kept = (p_min, p_max, q_min, q_max)
     low_p, high_p, low_q, high_q = (np.where(fixed, k, v) for k, v in zip(kept, given, strict=True))

@@ -64,7 +64,9 @@ def load_case(name_or_path: str | Path, *, net: Any = None) -> Scenario:
     return scenario_of(read_case(name_or_path), net)
 
 
-def scenario_of(case: Case, net: Any = None, extra_lines: tuple[CandidateLine, ...] = ()) -> Scenario:
+def scenario_of(
+    case: Case, net: Any = None, extra_lines: tuple[CandidateLine, ...] = ()
+) -> Scenario:
     """Join a validated case and its network; see :func:`load_case`.
 
     ``extra_lines`` are lines that only a given plan builds.
@@ -220,9 +222,7 @@ def _plan_space(
     own_costs: dict[int, float] = {}
     for written, cost in lines.costs.items():
         key = f'resources.lines.costs."{written}"'
-        found = [
-            k for kind in ("line", "trafo") for k in elements.branches(written, kind)
-        ]
+        found = [k for kind in ("line", "trafo") for k in elements.branches(written, kind)]
         if found:
             own_costs[found[0]] = cost
         else:

@@ -117,28 +117,35 @@ def plan_dict(result: StudyResult) -> dict[str, Any]:
     for candidate in space.candidates:
         if candidate.branch in plan.branches:
             k = candidate.branch
-            lines.append({
-                "name": grid.branch_name[k],
-                "from_bus": grid.bus_id[grid.branch_from[k]],
-                "to_bus": grid.bus_id[grid.branch_to[k]],
-                "length_km": candidate.length_km,
-                "cost": candidate.cost,
-                "kind": candidate.kind,
-                **_line_data(scenario, k),
-            })
+            lines.append(
+                {
+                    "name": grid.branch_name[k],
+                    "from_bus": grid.bus_id[grid.branch_from[k]],
+                    "to_bus": grid.bus_id[grid.branch_to[k]],
+                    "length_km": candidate.length_km,
+                    "cost": candidate.cost,
+                    "kind": candidate.kind,
+                    **_line_data(scenario, k),
+                }
+            )
     dg = []
     for k, unit in enumerate(plan.units, start=grid.n_gen):
         rating = unit.rating_mw or 0.0
-        dg.append({
-            "name": dispatch.unit_name[k],
-            "bus": grid.bus_id[unit.bus],
-            "max_p_mw": rating,
-            "p_mw": float(dispatch.p_mw[row, k]),
-            "q_mvar": float(dispatch.q_mvar[row, k]),
-            "cost": space.sites.cost_per_mw * rating,
-        })
+        dg.append(
+            {
+                "name": dispatch.unit_name[k],
+                "bus": grid.bus_id[unit.bus],
+                "max_p_mw": rating,
+                "p_mw": float(dispatch.p_mw[row, k]),
+                "q_mvar": float(dispatch.q_mvar[row, k]),
+                "cost": space.sites.cost_per_mw * rating,
+            }
+        )
     return {
-        "cost": space.cost(plan), "budget": space.budget, "lines": lines, "dg": dg,
+        "cost": space.cost(plan),
+        "budget": space.budget,
+        "lines": lines,
+        "dg": dg,
     }
 
 
@@ -270,18 +277,22 @@ def _stages_frame(scenario: Scenario, stages: dict[str, Stage], dead: Any) -> pd
     frames = []
     for name, stage in stages.items():
         reasons = {b: i.reason for i in dead.get(name, []) for b in i.buses}
-        frames.append(pd.DataFrame({
-            "stage": name,
-            "bus": grid.bus_id,
-            "x": grid.bus_x,
-            "y": grid.bus_y,
-            "load_mw": stage.load_mw,
-            "served_mw": stage.served_mw,
-            "unserved_mw": stage.load_mw - stage.served_mw,
-            "vm_pu": stage.vm_pu,
-            "energised": ~np.isnan(stage.vm_pu),
-            "reason": [reasons.get(label, "") for label in grid.bus_id],
-        }))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "stage": name,
+                    "bus": grid.bus_id,
+                    "x": grid.bus_x,
+                    "y": grid.bus_y,
+                    "load_mw": stage.load_mw,
+                    "served_mw": stage.served_mw,
+                    "unserved_mw": stage.load_mw - stage.served_mw,
+                    "vm_pu": stage.vm_pu,
+                    "energised": ~np.isnan(stage.vm_pu),
+                    "reason": [reasons.get(label, "") for label in grid.bus_id],
+                }
+            )
+        )
     return pd.concat(frames, ignore_index=True)
 
 
@@ -289,12 +300,14 @@ def _topology_frame(scenario: Scenario, stages: dict[str, Stage]) -> pd.DataFram
     grid = scenario.grid
     damaged = np.zeros(grid.n_branch, dtype=bool)
     damaged[list(scenario.event.branches)] = True
-    frame = pd.DataFrame({
-        "branch": grid.branch_name,
-        "from_bus": [grid.bus_id[b] for b in grid.branch_from],
-        "to_bus": [grid.bus_id[b] for b in grid.branch_to],
-        "kind": grid.branch_kind,
-    })
+    frame = pd.DataFrame(
+        {
+            "branch": grid.branch_name,
+            "from_bus": [grid.bus_id[b] for b in grid.branch_from],
+            "to_bus": [grid.bus_id[b] for b in grid.branch_to],
+            "kind": grid.branch_kind,
+        }
+    )
     for name, stage in stages.items():
         frame[name] = stage.branch_on
     frame["damaged"] = damaged
@@ -305,12 +318,14 @@ def _topology_frame(scenario: Scenario, stages: dict[str, Stage]) -> pd.DataFram
 
 def _sources_frame(result: StudyResult, stages: dict[str, Stage]) -> pd.DataFrame:
     dispatch, n_gen = result.dispatch, result.scenario.grid.n_gen
-    frame = pd.DataFrame({
-        "name": dispatch.unit_name,
-        "kind": dispatch.unit_kind,
-        "bus": [dispatch.grid.bus_id[b] for b in dispatch.unit_bus],
-        "max_p_mw": dispatch.rating_mw,
-    })
+    frame = pd.DataFrame(
+        {
+            "name": dispatch.unit_name,
+            "kind": dispatch.unit_kind,
+            "bus": [dispatch.grid.bus_id[b] for b in dispatch.unit_bus],
+            "max_p_mw": dispatch.rating_mw,
+        }
+    )
     placed = len(dispatch.unit_name) - n_gen
     for name, stage in stages.items():
         standing = name == "after_plan"

@@ -101,9 +101,7 @@ def _given_cost(dispatcher: Dispatcher, plan: Plan) -> float:
 
 def _fill(plan: Plan, rating_mw: float) -> Plan:
     """Give every free unit the same rating."""
-    units = tuple(
-        Unit(u.bus, rating_mw) if u.rating_mw is None else u for u in plan.units
-    )
+    units = tuple(Unit(u.bus, rating_mw) if u.rating_mw is None else u for u in plan.units)
     return Plan(plan.branches, units)
 
 

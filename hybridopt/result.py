@@ -166,13 +166,10 @@ class Point:
     iterations: int
     solve_s: float
 
-
     def take(self, rows: NDArray[np.int64]) -> Point:
         """The chosen hours, in the order given; the work stays the whole solution's."""
         arrays = {
-            name: value[rows]
-            for name, value in vars(self).items()
-            if isinstance(value, np.ndarray)
+            name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)
         }
         return replace(self, status=tuple(self.status[int(k)] for k in rows), **arrays)
 

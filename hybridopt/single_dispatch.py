@@ -148,7 +148,9 @@ def _resolve(
         if found:
             branches.append(found[0])
         else:
-            message = f"no branch {line.from_bus}-{line.to_bus} in the network; kind = new builds it"
+            message = (
+                f"no branch {line.from_bus}-{line.to_bus} in the network; kind = new builds it"
+            )
             findings.append(Finding(f"{path} lines.{i}", message))
     for i, unit in enumerate(file.dg):
         position = elements.bus_position.get(unit.bus)

@@ -196,9 +196,9 @@ def search(
 ) -> Run[Evaluation]:
     """Run the genetic algorithm over the plans of a case."""
     settings = scenario.case.genetic
-    options = GeneticOptions(**{
-        name: getattr(settings, name) for name in GeneticOptions.__dataclass_fields__
-    })
+    options = GeneticOptions(
+        **{name: getattr(settings, name) for name in GeneticOptions.__dataclass_fields__}
+    )
     count = min(workers or os.cpu_count() or 1, options.population)
     names = [objective_name(weights) for weights in scenario.settings.objectives]
     with (

@@ -30,14 +30,28 @@ def _show(value: Any, digits: int = 2) -> str:
 def stages_table(stages: dict[str, dict[str, Any]]) -> Table:
     """The network at the peak hour, one row for each state."""
     table = _table(
-        "At the peak hour", "State", "Load MW", "Served MW", "Unserved MW", "Unserved %",
-        "Losses MW", "Lowest pu", "Highest pu", "Loading %",
+        "At the peak hour",
+        "State",
+        "Load MW",
+        "Served MW",
+        "Unserved MW",
+        "Unserved %",
+        "Losses MW",
+        "Lowest pu",
+        "Highest pu",
+        "Loading %",
     )
     for name, s in stages.items():
         table.add_row(
-            name.replace("_", " "), _show(s["load_mw"]), _show(s["served_mw"]),
-            _show(s["unserved_mw"]), _show(s["unserved_percent"]), _show(s["loss_mw"]),
-            _show(s["min_vm_pu"], 4), _show(s["max_vm_pu"], 4), _show(s["max_loading_percent"], 1),
+            name.replace("_", " "),
+            _show(s["load_mw"]),
+            _show(s["served_mw"]),
+            _show(s["unserved_mw"]),
+            _show(s["unserved_percent"]),
+            _show(s["loss_mw"]),
+            _show(s["min_vm_pu"], 4),
+            _show(s["max_vm_pu"], 4),
+            _show(s["max_loading_percent"], 1),
         )
     return table
 
@@ -55,8 +69,10 @@ def check_tables(check: Check) -> Iterator[Any]:
         for b in short:
             vm = None if np.isnan(stage.vm_pu[b]) else float(stage.vm_pu[b])
             table.add_row(
-                str(labels[b]), _show(stage.load_mw[b]),
-                _show(stage.load_mw[b] - stage.served_mw[b]), "dead" if vm is None else _show(vm, 4),
+                str(labels[b]),
+                _show(stage.load_mw[b]),
+                _show(stage.load_mw[b] - stage.served_mw[b]),
+                "dead" if vm is None else _show(vm, 4),
             )
         yield table
         yield ""
@@ -115,8 +131,11 @@ def dispatch_tables(result: SingleDispatch) -> Iterator[Any]:
     table = _table("Dispatch, MW", "Hour", *d.unit_name, "Load", "Unserved", "Losses")
     for t, hour in enumerate(d.hours):
         table.add_row(
-            str(hour), *(_show(p, 3) for p in d.p_mw[t]), _show(d.demand_mw[t].sum(), 3),
-            _show(d.unserved_mw[t], 3), _show(d.loss_mw[t], 3),
+            str(hour),
+            *(_show(p, 3) for p in d.p_mw[t]),
+            _show(d.demand_mw[t].sum(), 3),
+            _show(d.unserved_mw[t], 3),
+            _show(d.loss_mw[t], 3),
         )
     yield table
     yield ""

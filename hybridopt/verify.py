@@ -89,8 +89,13 @@ def _run(net: Any) -> bool:
     for init in ("dc", "flat"):
         try:
             pp.runpp(
-                net, init=init, calculate_voltage_angles=True, tolerance_mva=1e-8,
-                max_iteration=50, numba=False, trafo_model="t",
+                net,
+                init=init,
+                calculate_voltage_angles=True,
+                tolerance_mva=1e-8,
+                max_iteration=50,
+                numba=False,
+                trafo_model="t",
             )
         except pp.LoadflowNotConverged:
             continue

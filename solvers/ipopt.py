@@ -107,7 +107,7 @@ class Solution:
     objective : value of the goal
     row_multiplier : (n_row,) derivative of the goal by the row's bound; 0 for removed rows
     x_multiplier : (n_x,) multiplier of the upper minus that of the lower bound
-    violation : largest violation of a row or bound by the point, in the model's units
+    violation : largest violation of a row (relative to its bound where that exceeds 1)
     iterations, solve_s : Ipopt's iterations and wall time in seconds
     """
 
@@ -251,14 +251,16 @@ class CompiledModel:
         self._asl.eval_g(x, g)
         return g
 
-    def solve(self, bounds: Bounds, options: Mapping[str, Any], *, feasible: float = 1e-5) -> Solution:
+    def solve(
+        self, bounds: Bounds, options: Mapping[str, Any], *, feasible: float = 2e-6
+    ) -> Solution:
         """Solve the problem that the bounds describe.
 
         Parameters
         ----------
         bounds : variables with equal bounds and rows with ``row_on`` False are removed
         options : Ipopt options by name
-        feasible : largest violation, in the model's units, with which a point is accepted
+        feasible : largest violation with which a point is accepted
 
         Returns
         -------
@@ -299,11 +301,13 @@ class CompiledModel:
         )
 
     def _violation(self, x: Floats, bounds: Bounds) -> float:
+        """Largest violation of a row, relative to its bound where that exceeds 1."""
         on = bounds.row_on
         if not on.any():
             return 0.0
-        g = self.evaluate_rows(x)[on]
-        return float(np.max(np.maximum(bounds.row_min[on] - g, g - bounds.row_max[on]), initial=0.0))
+        g, low, high = self.evaluate_rows(x)[on], bounds.row_min[on], bounds.row_max[on]
+        size = np.maximum(1.0, np.where(g > high, abs(high), abs(low)))
+        return float(np.max(np.maximum(low - g, g - high) / size, initial=0.0))
 
     def _reduce(self, bounds: Bounds) -> tuple[_Problem, Any]:
         """Strike fixed variables and switched-off rows."""
