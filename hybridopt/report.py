@@ -15,7 +15,6 @@ from hybridopt.report_facts import (
     economics_table,
     search_facts,
     time_table,
-    verification_table,
     versions,
 )
 from hybridopt.report_files import STAGES, read_run
@@ -34,6 +33,7 @@ from hybridopt.report_tables import (
     stages_table,
 )
 from hybridopt.report_text import byline, key_figures, lead
+from hybridopt.report_verified import verification_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +104,8 @@ def _content(run: RunFiles) -> dict[str, Any]:
         "economics": economics_table(run),
         "day": day_facts(run),
         "verification": verification_table(run),
+        "searched": run.value("search") is not None,
+        "proven": run.value("proven_best") is True,
         "versions": versions(run),
     }
 

@@ -1,4 +1,4 @@
-"""Lists of single facts: what the search took, what the event costs, what was verified."""
+"""Lists of single facts: what the search took and what the event and the day cost."""
 
 from __future__ import annotations
 
@@ -8,20 +8,11 @@ from hybridopt.report_format import (
     MISSING,
     fixed,
     money,
-    percent,
-    scientific,
     share,
     spans,
 )
 from hybridopt.report_tables import Table, numbers, words
-from hybridopt.report_text import (
-    LOADING_PERCENT,
-    MISMATCH_MVA,
-    VOLTAGE_PU,
-    objectives,
-    plan_cost,
-    verdict,
-)
+from hybridopt.report_text import objectives, plan_cost
 
 if TYPE_CHECKING:
     from hybridopt.report_files import RunFiles
@@ -128,39 +119,6 @@ def day_facts(run: RunFiles) -> list[Fact]:
     ]
 
 
-def verification_table(run: RunFiles) -> Table | None:
-    """What the referee found beside what it tolerates."""
-    if not run.number("verification", "hours_checked"):
-        return None
-    mismatch, voltage, loading = (
-        run.number("verification", key)
-        for key in ("max_mismatch_mva", "max_voltage_violation_pu", "max_loading_percent")
-    )
-    rows = [
-        ("Hours checked", _whole(run, "hours_checked", "verification"), ""),
-        (
-            "Largest difference of power",
-            f"{scientific(mismatch)} MVA",
-            f"{scientific(MISMATCH_MVA)} MVA",
-        ),
-        (
-            "Largest voltage violation",
-            f"{scientific(voltage)} pu" if voltage is not None else MISSING,
-            f"{scientific(VOLTAGE_PU)} pu",
-        ),
-        (
-            "Highest loading",
-            percent(loading, 2) if loading is not None else "no rated branch",
-            percent(LOADING_PERCENT, 2),
-        ),
-        ("Verified", verdict(run)[0], ""),
-    ]
-    titles = ("", "Found", "Tolerated")
-    columns = [words(t, cells) for t, cells in zip(titles, zip(*rows, strict=True), strict=True)]
-    columns[1].numeric = columns[2].numeric = True
-    return Table("Re-check by pandapower's load flow", columns)
-
-
 def versions(run: RunFiles) -> str:
     """Return the programs that were in use, in one line."""
     found = run.value("versions")
@@ -185,8 +143,8 @@ def dead_islands(run: RunFiles) -> list[Fact]:
     return facts
 
 
-def _whole(run: RunFiles, key: str, part: str = "search") -> str:
-    number = run.number(part, key)
+def _whole(run: RunFiles, key: str) -> str:
+    number = run.number("search", key)
     return "" if number is None else fixed(number, 0)
 
 

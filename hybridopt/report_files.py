@@ -113,11 +113,21 @@ def read_run(folder: Path) -> RunFiles:
     tables = {name: _read_table(folder / f"{name}.csv", kinds) for name, kinds in COLUMNS.items()}
     summary = _read_json(folder / "summary.json")
     return RunFiles(
-        summary=summary,
+        summary=_with_dispatch(summary, tables["buses"]),
         plan=_read_json(folder / "plan.json") or summary.get("plan") or {},
         vm_limits=_vm_limits(folder / "network.json"),
         **tables,
     )
+
+
+def _with_dispatch(summary: dict[str, Any], buses: pd.DataFrame) -> dict[str, Any]:
+    """Bring the summary of a dispatch alone into the form of a run's."""
+    if summary.get("dispatch") is not None or summary.get("objective") is None:
+        return summary
+    taken = {key: summary.get(key) for key in ("hours", "unserved_mwh", "loss_mwh")}
+    served = float((buses["demand_mw"] - buses["shed_mw"]).sum())
+    cost = {"operating_cost": summary["objective"], "served_mwh": served}
+    return {**summary, "dispatch": taken | cost if len(buses) else taken}
 
 
 def natural(label: str) -> list[tuple[int, int, str]]:

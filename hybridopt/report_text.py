@@ -15,13 +15,12 @@ from hybridopt.report_format import (
     listing,
     money,
     of_power,
-    percent,
     power,
-    scientific,
     share,
     spans,
     unbroken,
 )
+from hybridopt.report_verified import verdict
 
 if TYPE_CHECKING:
     from hybridopt.report_files import RunFiles
@@ -48,8 +47,6 @@ STATUS = {
     "infeasible": "infeasible",
     "failed": "failed",
 }
-# What the referee may find and still call a run verified.
-MISMATCH_MVA, VOLTAGE_PU, LOADING_PERCENT = 1e-3, 1e-4, 100.01
 
 
 def event_sentence(run: RunFiles) -> str:
@@ -128,22 +125,22 @@ def _after_plan(run: RunFiles) -> str:
     served = run.number("stages", "after_plan", "served_mw")
     if not load or served is None:
         return ""
-    lost_mwh = run.number("dispatch", "unserved_mwh")
-    served_mwh = run.number("dispatch", "served_mwh")
-    day = hours_of_day(run)
-    if lost_mwh is not None and served_mwh is not None:
-        demanded = lost_mwh + served_mwh
-        if lost_mwh <= 1e-6 * max(demanded, 1e-9):
-            over = f"; over the {day} nothing is left unserved"
-        else:
-            over = (
-                f"; over the {day} {energy(lost_mwh)} ({share(lost_mwh, demanded)}) stay unserved"
-            )
-    else:
-        over = ""
     if load - served <= 1e-6 * load:
-        return f"With it the whole load of {power(load)} is served at the peak{over}."
-    return f"With it {of_power(served, load)} ({share(served, load)}) are served at the peak{over}."
+        peak = f"the whole load of {power(load)} is served at the peak"
+    else:
+        peak = f"{of_power(served, load)} ({share(served, load)}) are served at the peak"
+    day = _unserved(run)
+    return f"With it {peak}{f'; {day}' if day else ''}."
+
+
+def _unserved(run: RunFiles) -> str:
+    lost, served = run.number("dispatch", "unserved_mwh"), run.number("dispatch", "served_mwh")
+    if lost is None or served is None:
+        return ""
+    if lost <= 1e-6 * max(lost + served, 1e-9):
+        return f"over the {hours_of_day(run)} nothing is left unserved"
+    part = share(lost, lost + served)
+    return f"over the {hours_of_day(run)} {energy(lost)} ({part}) stay unserved"
 
 
 def _dispatch_sentence(run: RunFiles) -> str:
@@ -151,7 +148,10 @@ def _dispatch_sentence(run: RunFiles) -> str:
     if cost is None:
         return ""
     losses = f", with network losses of {energy(loss)}" if loss is not None else ""
-    return f"Operating the {hours_of_day(run)} costs {money(cost, run.currency)}{losses}."
+    alone = run.value("stages", "after_plan") is None  # nothing was said about the plan
+    day = _unserved(run) if alone else ""
+    sentence = f"Operating the {hours_of_day(run)} costs {money(cost, run.currency)}{losses}"
+    return f"{sentence}{f'; {day}' if day else ''}."
 
 
 def _avoided_sentence(run: RunFiles) -> str:
@@ -181,28 +181,6 @@ def plan_cost(run: RunFiles) -> tuple[float | None, float | None]:
         value = _number(run.plan.get(key))
         found.append(run.number("plan", key) if value is None else value)
     return found[0], found[1]
-
-
-def verdict(run: RunFiles) -> tuple[str, str]:
-    """Whether the referee agrees ("Yes", "No", "Not checked") and the figures for it."""
-    hours = run.number("verification", "hours_checked")
-    if not hours:
-        return "Not checked", "no hour was re-checked by a load flow"
-    mismatch = run.number("verification", "max_mismatch_mva")
-    voltage = run.number("verification", "max_voltage_violation_pu")
-    loading = run.number("verification", "max_loading_percent")
-    agrees = (
-        mismatch is not None
-        and mismatch <= MISMATCH_MVA
-        and (voltage is None or voltage <= VOLTAGE_PU)
-        and (loading is None or loading <= LOADING_PERCENT)
-    )
-    words = [f"{count(int(hours), 'hour')}, mismatch {scientific(mismatch)} MVA"]
-    if voltage is not None and voltage > VOLTAGE_PU:
-        words.append(f"voltage {fixed(voltage, 4)} pu beyond its limit")
-    if loading is not None:
-        words.append(f"highest loading {percent(loading, 2 if loading > 100 else 1)}")
-    return ("Yes" if agrees else "No"), ", ".join(words)
 
 
 def key_figures(run: RunFiles) -> list[dict[str, str]]:

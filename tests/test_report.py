@@ -20,8 +20,9 @@ from hybridopt.report_layout import place_buses
 from hybridopt.report_map import branch_style, source_state
 from hybridopt.report_scene import Labels, build_scene
 from hybridopt.report_svg import nice_range, nice_ticks
-from hybridopt.report_text import event_sentence, verdict
+from hybridopt.report_text import event_sentence
 from hybridopt.report_units import unit_powers
+from hybridopt.report_verified import verdict
 
 STAGES = """stage,bus,x,y,load_mw,served_mw,unserved_mw,vm_pu,energised,reason
 before_event,1,0,0,0.0,0.0,0.0,1.02,True,
@@ -325,7 +326,9 @@ def test_unreadable_files_are_named(
         ({"max_mismatch_mva": None}, "No"),
         ({"max_voltage_violation_pu": 2e-4}, "No"),
         ({"max_loading_percent": 100.02}, "No"),
+        ({"hours_failed": 1}, "No"),
         ({"hours_checked": 0}, "Not checked"),
+        ({"hours_checked": 0, "hours_failed": 2}, "No"),
     ],
 )
 def test_verdict(folder: Path, changes: dict[str, Any], answer: str) -> None:
@@ -518,3 +521,23 @@ def test_buses_are_sorted_as_people_count() -> None:
         "bus 2",
         "bus 10",
     ]
+
+
+def test_dispatch_alone_has_its_report(folder: Path) -> None:
+    for name in ("stages", "topology", "sources", "generations"):
+        (folder / f"{name}.csv").unlink()
+    (folder / "plan.json").unlink()
+    summary = {"case": "three", "status": "optimal", "objective": 1320.0, "currency": "EUR"}
+    summary |= {"hours": 2, "unserved_mwh": 0.0, "loss_mwh": 4.5, "wall_s": 0.3}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    page = page_of(folder)
+    check_no_gaps(page)
+    assert re.findall(r'<section id="(\w+)"', page) == [
+        "dispatch",
+        "extremes",
+        "economics",
+        "verified",
+    ]
+    sentence = "Operating the 2 hours costs 1 320.00 EUR, with network losses of 4.50 MWh"
+    assert f"{sentence}; over the 2 hours nothing is left unserved." in text_of(page)
+    assert "genetic" not in page
