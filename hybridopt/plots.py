@@ -109,6 +109,7 @@ def plot_dispatch(run: RunFiles) -> Chart | None:
     powers, balance = unit_powers(run), hourly_balance(run)
     if powers.empty or balance.empty:
         return None
+    powers = powers.loc[:, powers.abs().max() > SMALL_MW]
     colours = unit_colours(powers.columns)
     stacks = [(unit[1], powers[unit], colour) for unit, colour in colours.items()]
     rest = powers.drop(columns=list(colours))

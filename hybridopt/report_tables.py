@@ -199,10 +199,11 @@ def loading_table(run: RunFiles) -> Table | None:
     worst = rated.loc[rated.groupby("branch")["loading_percent"].idxmax()]
     worst = worst.sort_values("loading_percent", ascending=False, kind="stable").head(10)
     ends = run.topology.drop_duplicates("branch").set_index("branch").reindex(worst["branch"])
-    columns = [
-        words("Branch", worst["branch"]),
-        words("From bus", ends["from_bus"].fillna("")),
-        words("To bus", ends["to_bus"].fillna("")),
+    columns = [words("Branch", worst["branch"])]
+    if not run.topology.empty:
+        columns.append(words("From bus", ends["from_bus"].fillna("")))
+        columns.append(words("To bus", ends["to_bus"].fillna("")))
+    columns += [
         numbers("Hour", "h", worst["hour"], decimals=0),
         numbers("Loading", "%", worst["loading_percent"], decimals=1),
         numbers("p at from bus", "MW", worst["p_from_mw"]),
@@ -213,24 +214,40 @@ def loading_table(run: RunFiles) -> Table | None:
 
 def extremes_table(run: RunFiles) -> Table | None:
     """Lowest and highest voltage and highest loading of the day, with hour and element."""
-    rows = [
+    found = run.value("extremes") or _find_extremes(run)
+    rows = []
+    for title, key, unit, decimals, element in (
         ("Lowest voltage", "min_vm_pu", "pu", 4, "bus"),
         ("Highest voltage", "max_vm_pu", "pu", 4, "bus"),
         ("Highest loading", "max_loading_percent", "%", 1, "branch"),
-    ]
-    cells = []
-    for title, key, unit, decimals, element in rows:
-        value = run.number("extremes", key, "value")
-        if value is not None:
-            where = f"{element} {run.value('extremes', key, element)}"
-            cells.append([title, f"{fixed(value, decimals)} {unit}", where])
-            cells[-1].append(str(run.value("extremes", key, "hour") or MISSING))
-    if not cells:
+    ):
+        value = dig(found, key, "value")
+        if is_number(value):
+            hour, name = dig(found, key, "hour"), dig(found, key, element)
+            place = MISSING if name is None else f"{element} {name}"
+            when = fixed(hour, 0) if is_number(hour) else MISSING
+            rows.append((title, f"{fixed(value, decimals)} {unit}", place, when))
+    if not rows:
         return None
     titles = ("", "Value", "Where", "Hour")
-    columns = [words(t, column) for t, column in zip(titles, zip(*cells, strict=True), strict=True)]
+    columns = [words(t, column) for t, column in zip(titles, zip(*rows, strict=True), strict=True)]
     columns[1].numeric = columns[3].numeric = True
     return Table("Extremes over the day", columns)
+
+
+def _find_extremes(run: RunFiles) -> dict[str, Any]:
+    """Extremes of a run whose summary doesn't name them, such as a dispatch alone."""
+    found = {}
+    for key, table, column, element in (
+        ("min_vm_pu", run.buses, "vm_pu", "bus"),
+        ("max_vm_pu", run.buses, "vm_pu", "bus"),
+        ("max_loading_percent", run.branches, "loading_percent", "branch"),
+    ):
+        known = table.dropna(subset=[column]).sort_values(column, kind="stable")
+        if len(known):
+            row = known.iloc[0 if key.startswith("min") else -1]
+            found[key] = {"value": float(row[column]), "hour": row["hour"], element: row[element]}
+    return found
 
 
 def stages_table(run: RunFiles) -> Table | None:

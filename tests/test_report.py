@@ -539,5 +539,8 @@ def test_dispatch_alone_has_its_report(folder: Path) -> None:
         "verified",
     ]
     sentence = "Operating the 2 hours costs 1 320.00 EUR, with network losses of 4.50 MWh"
-    assert f"{sentence}; over the 2 hours nothing is left unserved." in text_of(page)
+    text = text_of(page)
+    assert f"{sentence}; over the 2 hours nothing is left unserved." in text
+    assert "Lowest voltage 0.9800 pu bus 10 2" in text
+    assert "Highest loading 60.0 % branch 2-10 2" in text
     assert "genetic" not in page
