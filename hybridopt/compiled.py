@@ -144,14 +144,14 @@ class CompiledDispatch:
         """
         grid, sites = self.grid, self.sites
         island = grid.islands(state.branch_on)
-        site_bus = np.array(sites.bus, dtype=np.int64)[state.site_on] if sites.bus else []
+        site_bus = [bus for bus, on in zip(sites.bus, state.site_on, strict=True) if on]
         alive = np.zeros((self.n_t, grid.n_bus), dtype=bool)
         references: list[tuple[int, int]] = []
-        forming_dg = list(site_bus) if sites.grid_forming else []
+        forming_dg = site_bus if sites.grid_forming else []
         for t in np.flatnonzero(state.dt > 0):
             run = grid.gen_forming & state.gen_on[t]
             seen: set[int] = set()
-            for bus in [*grid.gen_bus[run].tolist(), *(int(b) for b in forming_dg)]:
+            for bus in [*grid.gen_bus[run].tolist(), *forming_dg]:
                 number = int(island[bus])
                 if number not in seen and grid.bus_in_service[bus]:
                     seen.add(number)
@@ -188,7 +188,9 @@ class CompiledDispatch:
             (self.p, grid.p_min, grid.p_max),
             (self.q, grid.q_min, grid.q_max),
         ):
-            self._free(b, columns, on, low, high, np.clip((low + high) / 2, low, high))
+            limited = np.isfinite(low) & np.isfinite(high)
+            middle = np.add(low, high, out=np.zeros_like(low), where=limited) / 2
+            self._free(b, columns, on, low, high, np.clip(middle, low, high))
         self._free_dg(b, state, alive)
         closed = state.branch_on & alive[:, grid.branch_from]
         for rows, rate in zip(self.limit_rows, (grid.rate_from, grid.rate_to), strict=True):
@@ -246,12 +248,12 @@ class CompiledDispatch:
         for rows in self._dg_cap.values():
             b.row_on[rows[on & choose]] = True
         if self._penetration.size:
-            limit = sites.penetration_limit * state.p_demand.sum(axis=1)
+            limit: Floats = sites.penetration_limit * state.p_demand.sum(axis=1)
             if sites.penetration_on_capacity:
-                limit = limit.max(keepdims=True)
+                limit = np.array([limit.max()])
                 used = np.array([bool(choose.any())])
             else:
-                used = on.any(axis=1)
+                used = np.asarray(on.any(axis=1))
             b.row_max[self._penetration] = limit
             b.row_on[self._penetration[used]] = True
 

@@ -175,7 +175,7 @@ class Dispatcher:
             site_on[s] = True
             free = unit.rating_mw is None
             low[s] = (self.sites.min_mw if free else unit.rating_mw) / base  # type: ignore[operator]
-            high[s] = (min(self.sites.max_mw, cap_mw) if free else unit.rating_mw) / base  # type: ignore[operator,type-var]
+            high[s] = (min(self.sites.max_mw, cap_mw) if free else unit.rating_mw) / base  # type: ignore[operator]
         g, b = grid.shunt()
         running = grid.gen_in_service & grid.bus_in_service[grid.gen_bus]
         return State(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hybridopt.case import Case
+    from hybridopt.case_place import KeyPath
     from hybridopt.errors import Finding
     from hybridopt.grid import Grid
 
@@ -35,10 +36,10 @@ class Elements:
     def bus(self, label: int | str, key: str) -> int | None:
         """Position of a bus, by label or name."""
         if label in self.bus_position:
-            return self.bus_position[label]  # type: ignore[index]
+            return self.bus_position[label]
         if isinstance(label, str) and label in self.names["bus"]:
             return list(self.names["bus"]).index(label)
-        self._miss(key, f"no bus {label!r}; buses are labelled {_range(self.grid.bus_id)}")
+        self.miss(key, f"no bus {label!r}; buses are labelled {_range(self.grid.bus_id)}")
         return None
 
     def branch(self, written: Written, key: str, kind: str) -> int | None:
@@ -50,11 +51,11 @@ class Elements:
         word = {"line": "line", "trafo": "transformer"}
         shown = str(parse_branch(written))
         if found:
-            self._miss(key, f"{len(found)} {word[kind]}s are called {shown!r}; name them by buses")
+            self.miss(key, f"{len(found)} {word[kind]}s are called {shown!r}; name them by buses")
         elif self.branches(written, other) and not isinstance(written, int):
-            self._miss(key, f"{shown} is a {word[other]}: list it under {word[other]}s")
+            self.miss(key, f"{shown} is a {word[other]}: list it under {word[other]}s")
         else:
-            self._miss(key, f"no {word[kind]} {shown} in the network")
+            self.miss(key, f"no {word[kind]} {shown} in the network")
         return None
 
     def branches(self, written: Written, kind: str) -> list[int]:
@@ -88,7 +89,7 @@ class Elements:
             found = [k for k in of_kind if grid.gen_name[k] == written]
             where = f"called {written!r}"
         if not found:
-            self._miss(key, f"no {word} {where}" if of_kind else f"the network has no {word}")
+            self.miss(key, f"no {word} {where}" if of_kind else f"the network has no {word}")
         return found
 
     def at_bus(self, written: int | str, key: str, table: str) -> list[int]:
@@ -101,7 +102,7 @@ class Elements:
             found = [k for k, name in enumerate(self.names[table]) if name == written]
             where = f"called {written!r}"
         if not found:
-            self._miss(key, f"no {table} {where}")
+            self.miss(key, f"no {table} {where}")
         return found
 
     def event(self) -> Event:
@@ -123,14 +124,15 @@ class Elements:
         for i, written in enumerate(event.buses):
             buses.append(self.bus(written, f"event.buses[{i}]"))
         return Event(
-            branches=tuple(k for k in branches if k is not None),
-            gens=tuple(gens),
-            loads=tuple(loads),
-            buses=tuple(k for k in buses if k is not None),
-            shunts=tuple(shunts),
+            branches=tuple(dict.fromkeys(k for k in branches if k is not None)),
+            gens=tuple(dict.fromkeys(gens)),
+            loads=tuple(dict.fromkeys(loads)),
+            buses=tuple(dict.fromkeys(k for k in buses if k is not None)),
+            shunts=tuple(dict.fromkeys(shunts)),
         )
 
-    def _miss(self, key: str, message: str) -> None:
+    def miss(self, key: str | KeyPath, message: str) -> None:
+        """Note a finding at a key of the case."""
         self.findings.append(self.case.finding(key, message))
 
 

@@ -77,7 +77,7 @@ class Evaluator:
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """This process's compiled models."""
+        """Compiled models of this process."""
         if self._dispatcher is None:
             self._dispatcher = Dispatcher(
                 self.damaged, self.space.sites, self.horizon, self.settings

@@ -129,16 +129,18 @@ class Grid:
         p, q : (n_bus,), pu, positive consumes
         """
         count = self.load_in_service if connected_only else np.ones(len(self.load_bus), dtype=bool)
-        p = np.bincount(self.load_bus[count], self.load_p[count], minlength=self.n_bus)
-        q = np.bincount(self.load_bus[count], self.load_q[count], minlength=self.n_bus)
-        return p, q
+        at = self.load_bus[count]
+        return self._at_buses(at, self.load_p[count]), self._at_buses(at, self.load_q[count])
 
     def shunt(self) -> tuple[Floats, Floats]:
         """Shunt conductance and susceptance at each bus: g, b of shape (n_bus,), pu."""
         on = self.shunt_in_service
-        g = np.bincount(self.shunt_bus[on], self.shunt_g[on], minlength=self.n_bus)
-        b = np.bincount(self.shunt_bus[on], self.shunt_b[on], minlength=self.n_bus)
-        return g, b
+        at = self.shunt_bus[on]
+        return self._at_buses(at, self.shunt_g[on]), self._at_buses(at, self.shunt_b[on])
+
+    def _at_buses(self, bus: Ints, value: Floats) -> Floats:
+        """Sum values by bus, (n_bus,)."""
+        return np.bincount(bus, value, minlength=self.n_bus).astype(np.float64)
 
     def branch_usable(self) -> Bools:
         """Branches that carry current: in service, and so are both end buses."""

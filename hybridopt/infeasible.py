@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hybridopt.hours import UNSERVED
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hybridopt.compiled import State
     from hybridopt.hours import StagedSolver
     from hybridopt.solvers.ipopt import Bounds
+
+    Ints = NDArray[np.int64]
 
 WIDE_VM = (0.5, 1.6)  # pu
 
@@ -25,49 +29,43 @@ def blocking_limit(solver: StagedSolver, state: State) -> str:
     state : one hour that is infeasible with everything shed
     """
     model = solver.model
-    grid = model.grid
+    grid, base = model.grid, model.grid.base_mva
+    gen_bus = [grid.bus_id[b] for b in grid.gen_bus]
     tight = model.bounds(state, UNSERVED)
-
-    def beyond(columns: Any, x: Any) -> tuple[int, float]:
-        over = np.maximum(tight.x_min[columns] - x[columns], x[columns] - tight.x_max[columns])
-        return int(np.argmax(over[0])), float(np.max(over[0]))
-
-    def attempt(relax: Any) -> Any:
-        bounds: Bounds = tight.copy()
-        relax(bounds)
-        solution = model.nlp.solve(bounds, solver.options)
-        return solution.x if solution.ok else None
-
-    def open_range(columns: Any, low: float, high: float) -> Any:
-        def relax(bounds: Bounds) -> None:
-            free = columns[0][tight.x_min[columns[0]] < tight.x_max[columns[0]]]
-            bounds.x_min[free], bounds.x_max[free] = low, high
-
-        return relax
-
-    def no_minimum(bounds: Bounds) -> None:
-        bounds.x_min[model.p[0]] = np.minimum(bounds.x_min[model.p[0]], 0.0)
-
-    def no_branch_limits(bounds: Bounds) -> None:
-        for rows in model.limit_rows:
-            bounds.row_on[rows[rows >= 0]] = False
-
-    base = grid.base_mva
-    x = attempt(no_minimum)
-    if x is not None:
-        g, by = beyond(model.p, x)
-        bus = grid.bus_id[grid.gen_bus[g]]
-        return f"unit at bus {bus}: its minimum power cannot be met by {by * base:.3f} MW"
-    x = attempt(open_range(model.q, -np.inf, np.inf))
-    if x is not None:
-        g, by = beyond(model.q, x)
-        bus = grid.bus_id[grid.gen_bus[g]]
-        return f"unit at bus {bus}: reactive power short by {by * base:.3f} Mvar"
-    x = attempt(open_range(model.vm, *WIDE_VM))
-    if x is not None:
-        b, by = beyond(model.vm, x)
-        return f"bus {grid.bus_id[b]}: voltage limit cannot be met by {by:.4f} pu"
-    x = attempt(no_branch_limits)
-    if x is not None:
+    relaxations = (
+        (
+            model.p[0],
+            0.0,
+            None,
+            gen_bus,
+            base,
+            "bus {}: a unit's minimum power is {:.3f} MW too high",
+        ),
+        (model.q[0], -np.inf, np.inf, gen_bus, base, "bus {}: reactive power short by {:.3f} Mvar"),
+        (model.vm[0], *WIDE_VM, grid.bus_id, 1.0, "bus {}: voltage limit missed by {:.4f} pu"),
+    )
+    for columns, low, high, labels, unit, text in relaxations:
+        wide = _widened(tight, columns, low, high)
+        solution = model.nlp.solve(wide, solver.options)
+        if solution.ok:
+            x = solution.x[columns]
+            beyond = np.maximum(tight.x_min[columns] - x, x - tight.x_max[columns])
+            worst = int(np.argmax(beyond))
+            return text.format(labels[worst], float(beyond[worst]) * unit)
+    wide = tight.copy()
+    for rows in model.limit_rows:
+        wide.row_on[rows[rows >= 0]] = False
+    if model.nlp.solve(wide, solver.options).ok:
         return "branch limits cannot be met"
-    return "no single kind of limit explains it (power balance of an island)"
+    return "no single kind of limit explains it; the power balance of an island fails"
+
+
+def _widened(tight: Bounds, columns: Ints, low: float | None, high: float | None) -> Bounds:
+    """The same problem with wider limits on the free entries of a variable."""
+    wide = tight.copy()
+    free = columns[tight.x_min[columns] < tight.x_max[columns]]
+    if low is not None:
+        wide.x_min[free] = np.minimum(wide.x_min[free], low)
+    if high is not None:
+        wide.x_max[free] = np.maximum(wide.x_max[free], high)
+    return wide

@@ -15,53 +15,86 @@ if TYPE_CHECKING:
 
 def plan_operators(space: PlanSpace) -> Operators[Plan]:
     """Operators for the plans of a space."""
-
-    def mutate(genome: Genome, rng: Random) -> Genome:
-        """One change: flip or swap branches, or place, remove, move or resize a unit."""
-        child = list(genome)
-        n, k = space.n_lines, space.max_units
-        changes = []
-        if n:
-            changes += ["flip"]
-        if n > 1:
-            changes += ["swap"]
-        if k and space.sites.bus:
-            changes += ["place", "move", "move", "remove"]
-        if space.sizes_mw and k:
-            changes += ["resize"]
-        if not changes:
-            return child
-        change = rng.choice(changes)
-        unit = n + rng.randrange(k) if k else n
-        if change == "flip":
-            child[rng.randrange(n)] ^= 1
-        elif change == "swap":
-            a, b = rng.sample(range(n), 2)
-            child[a], child[b] = child[b], child[a]
-        elif change == "remove":
-            child[unit] = NONE
-        elif change == "resize":
-            child[unit + k] = rng.randrange(len(space.sizes_mw))
-        else:
-            near = space.neighbours[child[unit]] if change == "move" and child[unit] != NONE else ()
-            child[unit] = rng.choice(near) if near else rng.randrange(len(space.sites.bus))
-        return child
-
-    def crossover(mother: Genome, father: Genome, rng: Random) -> Genome:
-        """Each branch from either parent; units drawn from those of both."""
-        n, k = space.n_lines, space.max_units
-        child = [m if rng.random() < 0.5 else f for m, f in zip(mother, father, strict=True)]
-        pool = list(dict.fromkeys(g for p in (mother, father) for g in p[n : n + k] if g != NONE))
-        rng.shuffle(pool)
-        count = sum(g != NONE for g in (mother if rng.random() < 0.5 else father)[n : n + k])
-        kept = pool[:count]
-        child[n : n + k] = kept + [NONE] * (k - len(kept))
-        return child
-
     return Operators(
         create=space.random,
-        mutate=mutate,
-        crossover=crossover,
+        mutate=lambda genome, rng: mutate(space, genome, rng),
+        crossover=lambda mother, father, rng: cross(space, mother, father, rng),
         repair=space.repair,
         decode=space.decode,
     )
+
+
+def mutate(space: PlanSpace, genome: Genome, rng: Random) -> Genome:
+    """One change: flip or swap branches, or place, remove, move or resize a unit."""
+    changes = [name for name, possible in _possible(space).items() for _ in range(possible)]
+    return _CHANGES[rng.choice(changes)](space, list(genome), rng) if changes else list(genome)
+
+
+def _possible(space: PlanSpace) -> dict[str, int]:
+    """Tickets of each change in the draw."""
+    n, units = space.n_lines, bool(space.max_units and space.sites.bus)
+    return {
+        "flip": int(n > 0),
+        "swap": int(n > 1),
+        "place": int(units),
+        "move": 2 * int(units),
+        "remove": int(units),
+        "resize": int(units and bool(space.sizes_mw)),
+    }
+
+
+def _flip(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    child[rng.randrange(space.n_lines)] ^= 1
+    return child
+
+
+def _swap(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    a, b = rng.sample(range(space.n_lines), 2)
+    child[a], child[b] = child[b], child[a]
+    return child
+
+
+def _place(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    child[space.n_lines + rng.randrange(space.max_units)] = rng.randrange(len(space.sites.bus))
+    return child
+
+
+def _move(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    """Move a unit to the other end of a branch; place one where there is none to move."""
+    unit = space.n_lines + rng.randrange(space.max_units)
+    near = space.neighbours[child[unit]] if child[unit] != NONE else ()
+    child[unit] = rng.choice(near) if near else rng.randrange(len(space.sites.bus))
+    return child
+
+
+def _remove(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    child[space.n_lines + rng.randrange(space.max_units)] = NONE
+    return child
+
+
+def _resize(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    unit = space.n_lines + space.max_units + rng.randrange(space.max_units)
+    child[unit] = rng.randrange(len(space.sizes_mw))
+    return child
+
+
+_CHANGES = {
+    "flip": _flip,
+    "swap": _swap,
+    "place": _place,
+    "move": _move,
+    "remove": _remove,
+    "resize": _resize,
+}
+
+
+def cross(space: PlanSpace, mother: Genome, father: Genome, rng: Random) -> Genome:
+    """Each branch from either parent; units drawn from those of both."""
+    n, k = space.n_lines, space.max_units
+    child = [m if rng.random() < 0.5 else f for m, f in zip(mother, father, strict=True)]
+    pool = list(dict.fromkeys(g for p in (mother, father) for g in p[n : n + k] if g != NONE))
+    rng.shuffle(pool)
+    count = sum(g != NONE for g in (mother if rng.random() < 0.5 else father)[n : n + k])
+    kept = pool[:count]
+    child[n : n + k] = kept + [NONE] * (k - len(kept))
+    return child

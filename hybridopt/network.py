@@ -1,34 +1,21 @@
-"""pandapower networks in: a net of any origin becomes a Grid.
+"""Networks in: pandapower's built-ins and files, checked and made ready.
 
-Units change here, and nowhere else on the way in. The user's net is never altered: every function
-works on a copy.
+The user's net is never altered: every function works on a copy.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandapower as pp
 import pandapower.networks
-from pandapower.auxiliary import _add_ppc_options
-from pandapower.pd2ppc import _pd2ppc
-from pandapower.pypower.idx_brch import F_BUS, T_BUS
-from pandapower.pypower.makeYbus import branch_vectors
 
 from hybridopt.errors import Finding, InputError
-from hybridopt.grid import Grid
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-UNRATED_KA = 99999.0
-UNRATED_MVA = (99.999, 9900.0, 9999.0)
-DEFAULT_VM = (0.9, 1.1)
 MODELLED = {"bus", "load", "sgen", "gen", "switch", "shunt", "ext_grid", "line", "trafo"}
 HARMLESS = {"measurement", "poly_cost", "group", "characteristic", "pwl_cost", "controller"}
 
@@ -129,40 +116,53 @@ def _unmodelled(net: Any) -> list[tuple[str, int]]:
     return found
 
 
+NEEDED = {
+    "bus": ["vn_kv"],
+    "load": ["p_mw", "q_mvar", "scaling"],
+    "sgen": ["p_mw", "q_mvar", "scaling"],
+    "gen": ["vm_pu"],
+    "ext_grid": ["vm_pu"],
+    "shunt": ["p_mw", "q_mvar", "step"],
+    "line": ["length_km", "r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km"],
+    "trafo": ["sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent"],
+}
+ENDS = {"bus": [], "line": ["from_bus", "to_bus"], "trafo": ["hv_bus", "lv_bus"]}
+
+
 def _bad_numbers(net: Any, source: str) -> list[Finding]:
-    """NaN where a number is needed, references to buses that don't exist, no source."""
-    needed = {
-        "bus": ["vn_kv"],
-        "load": ["p_mw", "q_mvar", "scaling"],
-        "sgen": ["p_mw", "q_mvar", "scaling"],
-        "gen": ["vm_pu"],
-        "ext_grid": ["vm_pu"],
-        "shunt": ["p_mw", "q_mvar", "step"],
-        "line": ["length_km", "r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km"],
-        "trafo": ["sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent"],
-    }
-    ends = {"line": ["from_bus", "to_bus"], "trafo": ["hv_bus", "lv_bus"]}
+    """NaN where a number is needed, buses that don't exist, crossed limits, nothing to do."""
     findings = []
-    for table, columns in needed.items():
+    for table, columns in NEEDED.items():
         frame = net[table]
         for column in columns:
             values = frame[column].astype(float)
             for index in frame.index[~np.isfinite(values)]:
                 place = f"{source}: {table} {index}"
                 findings.append(Finding(place, f"{column} is {values[index]}, not a number"))
-        for column in ends.get(table, ["bus"] if table != "bus" else []):
+        for column in ENDS.get(table, ["bus"]):
             for index in frame.index[~frame[column].isin(net.bus.index)]:
                 message = f"{column} {frame[column][index]} is not a bus of the network"
                 findings.append(Finding(f"{source}: {table} {index}", message))
     z = net.line.length_km * (net.line.r_ohm_per_km.abs() + net.line.x_ohm_per_km.abs())
     findings += [Finding(f"{source}: line {i}", "impedance is zero") for i in z.index[z == 0]]
+    return findings + _crossed_limits(net, source) + _nothing_to_do(net, source)
+
+
+def _crossed_limits(net: Any, source: str) -> list[Finding]:
+    """Units whose minimum lies above their maximum."""
+    findings = []
     for table in ("gen", "ext_grid", "sgen"):
         for low, high in (("min_p_mw", "max_p_mw"), ("min_q_mvar", "max_q_mvar")):
             if {low, high} <= set(net[table].columns):
-                wrong = net[table].index[net[table][low] > net[table][high]]
-                findings += [
-                    Finding(f"{source}: {table} {i}", f"{low} lies above {high}") for i in wrong
-                ]
+                for i in net[table].index[net[table][low] > net[table][high]]:
+                    message = f"{low} lies above {high}"
+                    findings.append(Finding(f"{source}: {table} {i}", message))
+    return findings
+
+
+def _nothing_to_do(net: Any, source: str) -> list[Finding]:
+    """A network without buses, sources or loads."""
+    findings = []
     if not len(net.bus):
         findings.append(Finding(source, "the network has no bus"))
     elif not (net.ext_grid.in_service.any() or net.gen.in_service.any()):
@@ -170,244 +170,3 @@ def _bad_numbers(net: Any, source: str) -> list[Finding]:
     if not (net.load.in_service & (net.load.p_mw != 0)).any():
         findings.append(Finding(source, "no load in service: there is nothing to serve"))
     return findings
-
-
-def grid_from_net(
-    net: Any, label_offset: int = 0, branch_limit: str | None = None
-) -> tuple[Grid, dict[int, int]]:
-    """Turn a prepared net into a Grid.
-
-    Branch two-ports come from pandapower's own conversion, so that a load flow of the net and the
-    Grid's balances describe the same network. Buses joined by closed switches are one bus, called
-    by the lowest label.
-
-    Parameters
-    ----------
-    net : prepared net (see :func:`prepare`); it is not altered
-    label_offset : label of a bus minus its pandapower index
-    branch_limit : "current" or "power"; by default "power" for nets that came from MATPOWER
-        without a current rating is not guessed: pandapower rates lines in kA, so "current"
-
-    Returns
-    -------
-    grid : Grid
-    position : Grid position of each bus index of the net
-
-    Notes
-    -----
-    Missing limits: voltage 0.9 to 1.1 pu; a generator's ``max_p_mw`` is its ``p_mw`` and its
-    ``min_p_mw`` 0; an external grid's powers and all reactive powers are free. Placeholders
-    (99999 kA, 99.999, 9900 and 9999 MVA) mean no limit. Static generators that are not
-    controllable may be curtailed.
-    """
-    live = copy.deepcopy(net)
-    for table in ("bus", "line", "trafo", "shunt"):
-        live[table]["in_service"] = True
-    ppc = _to_ppc(live)
-    base = float(ppc["baseMVA"])
-    n_bus = len(ppc["bus"])
-    position = {int(i): int(live._pd2ppc_lookups["bus"][i]) for i in net.bus.index}
-    first = {p: i for i, p in sorted(position.items(), reverse=True)}
-    order = [first[p] for p in range(n_bus)]
-    at = np.vectorize(position.__getitem__, otypes=[np.int64])
-
-    def bus_of(table: str, column: str = "bus") -> NDArray[np.int64]:
-        values = net[table][column].to_numpy()
-        return at(values) if len(values) else np.empty(0, dtype=np.int64)
-
-    buses = net.bus.loc[order]
-    every = at(net.bus.index.to_numpy())
-    vm_min, vm_max = np.full(n_bus, -np.inf), np.full(n_bus, np.inf)
-    np.maximum.at(vm_min, every, _column(net.bus, "min_vm_pu", DEFAULT_VM[0]))
-    np.minimum.at(vm_max, every, _column(net.bus, "max_vm_pu", DEFAULT_VM[1]))
-    xy = np.array([_coordinates(value) for value in buses.get("geo", [None] * n_bus)])
-    in_service = np.zeros(n_bus, dtype=bool)
-    np.logical_or.at(in_service, every, net.bus.in_service.to_numpy(bool))
-
-    y = branch_vectors(ppc["branch"].astype(complex), len(ppc["branch"]))
-    rates = [_line_rates(net, base, branch_limit), _trafo_rates(net, base, branch_limit)]
-    n_line, n_trafo = len(net.line), len(net.trafo)
-    ends = ppc["branch"][:, [F_BUS, T_BUS]].real.astype(np.int64)
-    label = [i + label_offset for i in order]
-    units = _units(net, base)
-    p, q = (
-        net.load[c].to_numpy(float) * net.load.scaling.to_numpy(float) / base
-        for c in ("p_mw", "q_mvar")
-    )
-    ratio = (net.bus.vn_kv[net.shunt.bus].to_numpy() / net.shunt.vn_kv.to_numpy()) ** 2
-    steps = net.shunt.step.to_numpy(float) * ratio / base
-    grid = Grid(
-        base_mva=base,
-        bus_id=tuple(label),
-        bus_name=tuple(str(i) for i in label),
-        vn_kv=buses.vn_kv.to_numpy(float),
-        vm_min=vm_min,
-        vm_max=vm_max,
-        bus_x=xy[:, 0],
-        bus_y=xy[:, 1],
-        bus_in_service=in_service,
-        branch_name=_branch_names(ends, label),
-        branch_kind=("line",) * n_line + ("trafo",) * n_trafo,
-        branch_index=np.concatenate([net.line.index, net.trafo.index]).astype(np.int64),
-        branch_from=ends[:, 0],
-        branch_to=ends[:, 1],
-        y_ff=y[1],
-        y_ft=y[2],
-        y_tf=y[3],
-        y_tt=y[0],
-        rate_from=np.concatenate([r[0] for r in rates]),
-        rate_to=np.concatenate([r[1] for r in rates]),
-        rate_is_power=np.full(n_line + n_trafo, branch_limit == "power"),
-        branch_in_service=np.concatenate([net.line.in_service, net.trafo.in_service]).astype(bool),
-        gen_bus=np.concatenate([bus_of(t) for t in ("ext_grid", "gen", "sgen")]),
-        **units,
-        load_name=tuple(str(n) if n is not None else "" for n in net.load.name),
-        load_index=net.load.index.to_numpy(np.int64),
-        load_bus=bus_of("load"),
-        load_p=p,
-        load_q=q,
-        load_in_service=net.load.in_service.to_numpy(bool),
-        shunt_index=net.shunt.index.to_numpy(np.int64),
-        shunt_bus=bus_of("shunt"),
-        shunt_g=net.shunt.p_mw.to_numpy(float) * steps,
-        shunt_b=-net.shunt.q_mvar.to_numpy(float) * steps,
-        shunt_in_service=net.shunt.in_service.to_numpy(bool),
-    )
-    return grid, position
-
-
-def _to_ppc(net: Any) -> Any:
-    """Pandapower's own per-unit tables (the public ``to_ppc`` drops the iron losses)."""
-    net["_options"] = {}
-    _add_ppc_options(
-        net,
-        calculate_voltage_angles=True,
-        trafo_model="t",
-        check_connectivity=False,
-        mode="pf",
-        switch_rx_ratio=2,
-        init_vm_pu="flat",
-        init_va_degree="flat",
-        enforce_q_lims=False,
-        enforce_p_lims=False,
-        recycle=None,
-    )
-    return _pd2ppc(net)[0]
-
-
-def _column(frame: Any, name: str, default: Any) -> NDArray[np.float64]:
-    """A numeric column; the default where it is missing or NaN."""
-    if name not in frame:
-        return np.broadcast_to(np.asarray(default, dtype=float), len(frame)).copy()
-    values = frame[name].to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isnan(values), default, values)
-
-
-def _coordinates(geo: Any) -> tuple[float, float]:
-    """Drawing coordinates from pandapower's GeoJSON point."""
-    if isinstance(geo, str) and geo:
-        x, y = json.loads(geo)["coordinates"][:2]
-        return float(x), float(y)
-    return np.nan, np.nan
-
-
-def _branch_names(ends: NDArray[np.int64], label: list[int]) -> tuple[str, ...]:
-    """ "5-6", and "5-6#2" for the second of parallel branches."""
-    seen: dict[tuple[int, int], int] = {}
-    names = []
-    for f, t in ends.tolist():
-        key = (min(f, t), max(f, t))
-        seen[key] = seen.get(key, 0) + 1
-        number = f"#{seen[key]}" if seen[key] > 1 else ""
-        names.append(f"{label[f]}-{label[t]}{number}")
-    return tuple(names)
-
-
-def _line_rates(net: Any, base: float, branch_limit: str | None) -> tuple[Any, Any]:
-    """Limit at both ends in pu: current, or apparent power at nominal voltage."""
-    line = net.line
-    share = _column(line, "max_loading_percent", 100.0) / 100
-    ka = _column(line, "max_i_ka", np.inf) * line.df.to_numpy(float) * line.parallel.to_numpy(float)
-    rates = []
-    for column in ("from_bus", "to_bus"):
-        mva = np.sqrt(3) * ka * net.bus.vn_kv[line[column]].to_numpy(float)
-        unrated = (ka >= UNRATED_KA) | _is_placeholder(mva)
-        rates.append(np.where(unrated, np.inf, mva * share / base))
-    return rates[0], rates[1]
-
-
-def _trafo_rates(net: Any, base: float, branch_limit: str | None) -> tuple[Any, Any]:
-    """Limit at the high- and low-voltage end in pu, as pandapower's loading is defined."""
-    trafo = net.trafo
-    share = _column(trafo, "max_loading_percent", 100.0) / 100
-    mva = (
-        _column(trafo, "sn_mva", np.inf) * trafo.df.to_numpy(float) * trafo.parallel.to_numpy(float)
-    )
-    unrated = _is_placeholder(trafo.sn_mva.to_numpy(float))
-    rates = []
-    for side in ("hv", "lv"):
-        rated = trafo[f"vn_{side}_kv"].to_numpy(float)
-        nominal = net.bus.vn_kv[trafo[f"{side}_bus"]].to_numpy(float)
-        ratio = 1.0 if branch_limit == "power" else nominal / rated
-        rates.append(np.where(unrated, np.inf, mva * share / base * ratio))
-    return rates[0], rates[1]
-
-
-def _is_placeholder(mva: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.any([np.isclose(mva, value, rtol=1e-6) for value in UNRATED_MVA], axis=0) | (mva <= 0)
-
-
-def _units(net: Any, base: float) -> dict[str, Any]:
-    """External grids, generators and static generators as one list of units."""
-    names, kinds, index, forming, on = [], [], [], [], []
-    limits: dict[str, list[Any]] = {k: [] for k in ("p_min", "p_max", "q_min", "q_max")}
-    for table in ("ext_grid", "gen", "sgen"):
-        frame = net[table]
-        n = len(frame)
-        names += [str(name) if name is not None else "" for name in frame.name]
-        kinds += [table] * n
-        index += frame.index.tolist()
-        forming += [table != "sgen"] * n
-        on += frame.in_service.tolist()
-        for key, values in zip(limits, _limits(table, frame), strict=True):
-            limits[key].append(values / base)
-    cost = np.zeros((len(names), 3))
-    for row in net.poly_cost.itertuples():
-        for g, (kind, i) in enumerate(zip(kinds, index, strict=True)):
-            if (kind, i) == (row.et, int(row.element)):
-                cost[g] = row.cp0_eur, row.cp1_eur_per_mw, row.cp2_eur_per_mw2
-    return {
-        "gen_name": tuple(names),
-        "gen_kind": tuple(kinds),
-        "gen_index": np.array(index, dtype=np.int64),
-        **{key: np.concatenate(values) for key, values in limits.items()},
-        "gen_cost": np.nan_to_num(cost),
-        "gen_forming": np.array(forming, dtype=bool),
-        "gen_in_service": np.array(on, dtype=bool),
-    }
-
-
-def _limits(table: str, frame: Any) -> tuple[Any, Any, Any, Any]:
-    """p_min, p_max, q_min, q_max of a table of units, in MW and Mvar."""
-    n = len(frame)
-    if table == "ext_grid":
-        p_min, p_max = np.full(n, -np.inf), np.full(n, np.inf)
-    else:
-        p_set = frame.p_mw.to_numpy(float) * frame.scaling.to_numpy(float)
-        p_min, p_max = np.minimum(p_set, 0.0), np.maximum(p_set, 0.0)
-    q_min, q_max = np.full(n, -np.inf), np.full(n, np.inf)
-    fixed = np.zeros(n, dtype=bool)
-    if table == "sgen":
-        controllable = frame.get("controllable", False)
-        fixed = ~np.broadcast_to(np.asarray(controllable).astype(object) == True, n)  # noqa: E712
-        q_set = frame.q_mvar.to_numpy(float) * frame.scaling.to_numpy(float)
-        q_min, q_max = np.minimum(q_set, 0.0), np.maximum(q_set, 0.0)
-    given = (
-        _column(frame, "min_p_mw", p_min),
-        _column(frame, "max_p_mw", p_max),
-        _column(frame, "min_q_mvar", q_min),
-        _column(frame, "max_q_mvar", q_max),
-    )
-    kept = (p_min, p_max, q_min, q_max)
-    low_p, high_p, low_q, high_q = (np.where(fixed, k, v) for k, v in zip(kept, given, strict=True))
-    return low_p, high_p, low_q, high_q

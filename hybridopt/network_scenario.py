@@ -13,9 +13,11 @@ from hybridopt.case import Case, Horizon, read_case
 from hybridopt.dispatch import Settings
 from hybridopt.elements import Elements
 from hybridopt.errors import Finding, InputError
-from hybridopt.grid import DGSites, Event, Grid, apply_event
-from hybridopt.network import grid_from_net, prepare, read_network
-from hybridopt.plan_space import Candidate, PlanSpace
+from hybridopt.grid import Event, Grid, apply_event
+from hybridopt.network import prepare, read_network
+from hybridopt.network_grid import grid_from_net
+from hybridopt.network_resources import plan_space
+from hybridopt.plan_space import PlanSpace
 
 if TYPE_CHECKING:
     from hybridopt.case_resources import CandidateLine
@@ -92,7 +94,9 @@ def scenario_of(
     elements = Elements(case, grid, _element_names(net))
     event = elements.event()
     damaged = apply_event(grid, event)
-    space = _plan_space(case, elements, damaged, event, slice(n_line, len(net.line)), new)
+    space = plan_space(
+        elements, damaged, event, list(zip(range(n_line, len(net.line)), new, strict=True))
+    )
     grid = _with_costs(case, elements, grid)
     settings = Settings(
         objectives=case.objective_weights,
@@ -207,112 +211,6 @@ def _ipopt(case: Case) -> dict[str, Any]:
     if settings.max_wall_s is not None:
         options["max_wall_time"] = settings.max_wall_s
     return options
-
-
-def _plan_space(
-    case: Case,
-    elements: Elements,
-    damaged: Grid,
-    event: Event,
-    new_rows: slice,
-    new: list[CandidateLine],
-) -> PlanSpace:
-    """Resolve what a plan may use."""
-    lines, net_length = case.resources.lines, _lengths(elements, damaged)
-    own_costs: dict[int, float] = {}
-    for written, cost in lines.costs.items():
-        key = f'resources.lines.costs."{written}"'
-        found = [k for kind in ("line", "trafo") for k in elements.branches(written, kind)]
-        if found:
-            own_costs[found[0]] = cost
-        else:
-            elements.findings.append(case.finding(key, f"no branch {written} in the network"))
-
-    def price(branch: int, key: str) -> float:
-        length = net_length[branch]
-        if branch in own_costs:
-            return own_costs[branch]
-        if lines.cost is not None:
-            return lines.cost
-        if lines.cost_per_km is not None and np.isfinite(length):
-            return lines.cost_per_km * float(length)
-        name = damaged.branch_name[branch]
-        elements.findings.append(case.finding(key, f"no cost for {name}: give cost, or costs"))
-        return 0.0
-
-    candidates = []
-    if lines.damaged:
-        for branch in event.branches:
-            cost = price(branch, "resources.lines")
-            candidates.append(Candidate(branch, cost, float(net_length[branch]), "repaired"))
-    for row, line in zip(range(new_rows.start, new_rows.stop), new, strict=True):
-        cost = price(row, "resources.lines") if line.cost is None else line.cost
-        candidates.append(Candidate(row, cost, line.length_km, "new"))
-    for i, written in enumerate(lines.ties):
-        key = f"resources.lines.ties[{i}]"
-        kinds = [k for k in ("line", "trafo") if elements.branches(written, k)] or ["line"]
-        tie = elements.branch(written, key, kinds[0])
-        if tie is None:
-            continue
-        if damaged.branch_in_service[tie]:
-            elements.findings.append(case.finding(key, f"{written} is closed already"))
-        candidates.append(Candidate(tie, price(tie, key), float(net_length[tie]), "tie"))
-    dg = case.resources.dg
-    sites = _sites(case, elements, damaged)
-    return PlanSpace(
-        candidates=tuple(candidates),
-        sites=sites,
-        max_units=min(dg.max_units, len(sites.bus)),
-        sizes_mw=tuple(dg.sizes_mw or ()),
-        budget=case.budget,
-        neighbours=_neighbours(damaged, sites),
-    )
-
-
-def _lengths(elements: Elements, grid: Grid) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Length of each branch, km; NaN for transformers."""
-    return np.asarray(elements.names.get("length", np.full(grid.n_branch, np.nan)), dtype=float)
-
-
-def _sites(case: Case, elements: Elements, damaged: Grid) -> DGSites:
-    dg = case.resources.dg
-    if dg.max_units == 0:
-        return DGSites()
-    if dg.buses == "all":
-        buses = np.flatnonzero(damaged.bus_in_service).tolist()
-    else:
-        buses = []
-        for i, label in enumerate(dg.buses):
-            position = elements.bus(label, f"resources.dg.buses[{i}]")
-            if position is not None and not damaged.bus_in_service[position]:
-                message = f"bus {label} is out of service after the event"
-                elements.findings.append(case.finding(f"resources.dg.buses[{i}]", message))
-            elif position is not None:
-                buses.append(position)
-    tan_phi = np.tan(np.arccos(dg.power_factor)) if dg.reactive == "power_factor" else np.inf
-    limit = dg.penetration_limit
-    return DGSites(
-        bus=tuple(sorted(set(buses))),
-        tan_phi=float(tan_phi),
-        cost_per_mw=dg.cost_per_mw,
-        operating_cost=tuple(dg.cost_polynomial),
-        grid_forming=dg.grid_forming,
-        min_mw=dg.min_mw,
-        max_mw=np.inf if dg.max_mw is None else dg.max_mw,
-        penetration_limit=np.inf if limit is None else limit,
-        penetration_on_capacity=dg.penetration_basis == "capacity",
-    )
-
-
-def _neighbours(grid: Grid, sites: DGSites) -> tuple[tuple[int, ...], ...]:
-    """Sites at the other end of a branch, for each site."""
-    at = {bus: s for s, bus in enumerate(sites.bus)}
-    near: list[set[int]] = [set() for _ in sites.bus]
-    for f, t in zip(grid.branch_from.tolist(), grid.branch_to.tolist(), strict=True):
-        if f in at and t in at and f != t:
-            near[at[f]].add(at[t])
-            near[at[t]].add(at[f])
-    return tuple(tuple(sorted(n)) for n in near)
 
 
 def _nothing_left(case: Case, damaged: Grid) -> list[Finding]:

@@ -113,8 +113,10 @@ class PlanSpace:
         genome = [int(rng.random() < chance) for _ in self.candidates]
         chance = rng.random()
         n_site = len(self.sites.bus)
-        for _ in range(self.max_units):
-            genome.append(rng.randrange(n_site) if n_site and rng.random() < chance else NONE)
+        genome += [
+            rng.randrange(n_site) if n_site and rng.random() < chance else NONE
+            for _ in range(self.max_units)
+        ]
         if self.sizes_mw:
             genome += [rng.randrange(len(self.sizes_mw)) for _ in range(self.max_units)]
         return self.repair(genome, rng)

@@ -76,12 +76,12 @@ class Dispatch:
     @property
     def loss_mw(self) -> Floats:
         """Branch losses, (n_t,)."""
-        return np.nansum(self.p_from_mw + self.p_to_mw, axis=1)
+        return np.asarray(np.nansum(self.p_from_mw + self.p_to_mw, axis=1), dtype=np.float64)
 
     @property
     def unserved_mw(self) -> Floats:
         """Unserved power, (n_t,)."""
-        return self.shed_mw.sum(axis=1)
+        return np.asarray(self.shed_mw.sum(axis=1), dtype=np.float64)
 
     @property
     def unserved_mwh(self) -> float:
@@ -168,7 +168,7 @@ class Point:
 
     def take(self, rows: NDArray[np.int64]) -> Point:
         """The chosen hours, in the order given; the work stays the whole solution's."""
-        arrays = {
+        arrays: dict[str, Any] = {
             name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)
         }
         return replace(self, status=tuple(self.status[int(k)] for k in rows), **arrays)

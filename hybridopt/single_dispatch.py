@@ -80,7 +80,7 @@ def dispatch_network(
 
 
 def dispatch_summary(result: SingleDispatch) -> dict[str, Any]:
-    """What ``dispatch --json`` prints; the objective is the operating cost, per hour for one hour."""
+    """What ``dispatch --json`` prints; the objective is the operating cost of the hours."""
     dispatch, check = result.dispatch, result.verification
     tolerance = result.scenario.settings.unserved_tolerance_mw
     return {

@@ -64,7 +64,7 @@ class StudyResult:
 
     check: Check
     seed: int
-    run: Run[Evaluation]
+    run: Run[Plan, Evaluation]
     best: Evaluation
     dispatch: Dispatch
     dead: list[DeadIsland]
@@ -193,7 +193,7 @@ def search(
     seed: int,
     workers: int | None,
     progress: Progress,
-) -> Run[Evaluation]:
+) -> Run[Plan, Evaluation]:
     """Run the genetic algorithm over the plans of a case."""
     settings = scenario.case.genetic
     options = GeneticOptions(
@@ -209,7 +209,7 @@ def search(
     return _settle_ties(run, evaluator)
 
 
-def _settle_ties(run: Run[Evaluation], evaluator: Evaluator) -> Run[Evaluation]:
+def _settle_ties(run: Run[Plan, Evaluation], evaluator: Evaluator) -> Run[Plan, Evaluation]:
     """Pursue all objectives for the plans that tie with the best on the first one."""
     first = run.best.fitness[0]
     for plan, evaluation in list(run.cache.items()):

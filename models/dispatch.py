@@ -101,11 +101,10 @@ def _add_balances(m: ConcreteModel, grid: Grid, sites: DGSites) -> None:
     at = [[s for s, bus in enumerate(sites.bus) if bus == b] for b in range(grid.n_bus)]
 
     def balance(m: Any, t: int, b: int, part: int) -> Any:
-        p, q, dg, demand, shunt = (
-            (m.p, None, m.dg_p, m.p_demand, -m.shunt_g[b]),
-            (None, m.q, m.dg_q, m.q_demand, m.shunt_b[b]),
+        unit, dg, demand, shunt = (
+            (m.p, m.dg_p, m.p_demand, -m.shunt_g[b]),
+            (m.q, m.dg_q, m.q_demand, m.shunt_b[b]),
         )[part]
-        unit = p if p is not None else q
         inflow = sum(unit[t, g] for g in gens[b]) + sum(dg[t, s] for s in at[b])
         outflow: Any = 0
         for line, at_from in ends[b]:

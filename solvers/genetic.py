@@ -77,7 +77,7 @@ class GeneticOptions:
 
 
 @dataclass
-class Run(Generic[Value]):
+class Run(Generic[Solution, Value]):
     """What a search found.
 
     Attributes
@@ -92,7 +92,7 @@ class Run(Generic[Value]):
     evaluations: int = 0
     distinct: int = 0
     stopped_because: str = ""
-    cache: dict[Hashable, Value] = field(default_factory=dict)
+    cache: dict[Solution, Value] = field(default_factory=dict)
 
 
 class _Fitness(base.Fitness):  # type: ignore[misc]
@@ -127,8 +127,8 @@ def minimize(
     options: GeneticOptions,
     seed: int,
     objectives: Sequence[str],
-    report: Callable[[int, int, Run[Value] | None], None] = lambda *_: None,
-) -> Run[Value]:
+    report: Callable[[int, int, Run[Solution, Value] | None], None] = lambda *_: None,
+) -> Run[Solution, Value]:
     """Search for the solution with the lexicographically least fitness.
 
     Parameters
@@ -145,8 +145,8 @@ def minimize(
     """
     rng = random.Random(seed)
     weights = (-1.0,) * len(objectives)
-    cache: dict[Hashable, Value] = {}
-    run: Run[Value] | None = None
+    cache: dict[Solution, Value] = {}
+    run: Run[Solution, Value] | None = None
     population: list[_Individual] = []
     stalled = 0
     for generation in range(options.generations + 1):
@@ -173,7 +173,8 @@ def minimize(
         if options.stall_generations and stalled >= options.stall_generations:
             run.stopped_because = f"no better plan in {stalled} generations"
             break
-    assert run is not None
+    if run is None:
+        raise ValueError("generations must not be negative")
     run.stopped_because = run.stopped_because or "all generations done"
     return run
 
@@ -206,7 +207,7 @@ def _select(population: list[_Individual], options: GeneticOptions) -> list[_Ind
 def _offspring(
     chosen: list[_Individual],
     population: list[_Individual],
-    cache: dict[Hashable, Value],
+    cache: dict[Solution, Value],
     operators: Operators[Solution],
     options: GeneticOptions,
     rng: random.Random,
@@ -235,7 +236,7 @@ def _offspring(
 def _evaluate(
     genomes: list[Genome],
     operators: Operators[Solution],
-    cache: dict[Hashable, Value],
+    cache: dict[Solution, Value],
     evaluate: Callable[[Sequence[Solution]], Iterator[Value]],
     report: Callable[[int], None],
 ) -> int:
@@ -256,7 +257,7 @@ def _individual(genome: Genome, value: Evaluated, weights: tuple[float, ...]) ->
 
 def _row(
     generation: int,
-    run: Run[Any],
+    run: Run[Any, Any],
     population: list[_Individual],
     new: int,
     objectives: Sequence[str],

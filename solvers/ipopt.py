@@ -273,7 +273,8 @@ class CompiledModel:
         began = time.perf_counter()
         free, rows = problem.free, problem.rows
         if free.size == 0:
-            x_free, info = np.empty(0), {"status": 0, "mult_g": np.zeros(rows.size)}
+            x_free: Floats = np.empty(0)
+            info: dict[str, Any] = {"status": 0, "mult_g": np.zeros(rows.size)}
         else:
             start = np.clip(bounds.x_start[free], bounds.x_min[free], bounds.x_max[free])
             x_free, info = cy.solve(start)

@@ -17,22 +17,13 @@ FOLDERS = SETUPTOOLS["package-dir"]
 # cases are data, so they come first: the reader of case files looks them up.
 LAYERS = [
     ["errors", "cases", "cases.*"],
-    ["grid", "case", "case_*", "result", "result_*"],
+    ["grid", "case", "case_*", "result", "result_*", "plan_file", "progress"],
     ["models", "models.*", "solvers", "solvers.*"],
-    [
-        "network",
-        "network_*",
-        "compiled",
-        "hours",
-        "ratings",
-        "dispatch",
-        "plan_space",
-        "evaluate",
-        "verify",
-        "doctor",
-    ],
-    ["study", "resilience", "restore", "reconfigure", "allocate", "siting"],
-    ["", "report", "report_*", "plots", "cli", "cli_*", "__main__"],
+    ["compiled", "hours", "infeasible", "ratings", "dispatch", "stages"],
+    ["plan_space", "moves", "evaluate", "elements", "doctor"],
+    ["network", "network_*", "export", "verify"],
+    ["study", "single_dispatch", "resilience", "restore", "reconfigure", "allocate", "siting"],
+    ["", "output", "tables", "report", "report_*", "plots", "cli", "cli_*", "__main__"],
 ]
 APART = ("models", "solvers", "cases")
 ONLY_IN = {
