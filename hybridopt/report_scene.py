@@ -86,12 +86,12 @@ def build_scene(run: RunFiles) -> Scene:
     inside = frozenset(b for b, r in zip(buses, radius, strict=True) if 0.3 * font * len(b) + 4 < r)
     boxes = [(x, y, 0.9 * r, 0.9 * r) for (x, y), r in zip(at.tolist(), radius, strict=True)]
     boxes += [(*spot.tolist(), size, size) for spot in spots]
-    labels = dict(zip(buses, at, strict=True))
+    labels = dict(zip(buses, at, strict=True)) if n < NO_LABELS_FROM else {}
     placer = Labels(boxes, at[ends].reshape(-1, 4), canvas)
     for i, bus in enumerate(buses):
-        if bus not in inside:
+        if bus in labels and bus not in inside:
             half = (0.3 * font * len(bus) + 0.5, 0.45 * font)
-            place = placer.place(at[i], radius[i] + 1.5, half) if n < NO_LABELS_FROM else None
+            place = placer.place(at[i], radius[i] + 1.5, half)
             if place is None:
                 del labels[bus]
             else:
