@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hybridopt.errors import NoSolutionError as NoSolutionError
     from hybridopt.errors import SolverUnavailableError as SolverUnavailableError
     from hybridopt.network_scenario import Scenario as Scenario
-    from hybridopt.network_scenario import case_for_net as case_for_net
     from hybridopt.network_scenario import load_case as load_case
     from hybridopt.output import write_results as write_results
     from hybridopt.study import StudyResult as StudyResult
@@ -41,7 +40,6 @@ _PUBLIC = {
     "NoSolutionError": "errors",
     "SolverUnavailableError": "errors",
     "Scenario": "network_scenario",
-    "case_for_net": "network_scenario",
     "load_case": "network_scenario",
     "write_results": "output",
     "StudyResult": "study",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import PrivateAttr, ValidationError
@@ -12,11 +13,19 @@ from hybridopt.case_findings import describe
 from hybridopt.case_load import Horizon
 from hybridopt.case_place import KeyPath, parse_path
 from hybridopt.case_schema import CaseFile
-from hybridopt.case_source import Source, read_source
+from hybridopt.case_source import Source, read_source, source_of
 from hybridopt.case_tables import HOURS
 from hybridopt.errors import Finding, InputError
 
-__all__ = ["BranchRef", "Case", "Horizon", "case_of_network", "parse_branch", "read_case"]
+__all__ = [
+    "BranchRef",
+    "Case",
+    "Horizon",
+    "case_of_network",
+    "make_case",
+    "parse_branch",
+    "read_case",
+]
 
 
 class Case(CaseFile):
@@ -105,6 +114,22 @@ def read_case(name_or_path: str | Path) -> Case:
     return _validate(read_source(name_or_path))
 
 
+def make_case(data: dict[str, Any], name: str = "case") -> Case:
+    """Make a case from a dictionary with the keys of a case file.
+
+    Parameters
+    ----------
+    data : such as ``{"extends": "ieee9", "budget": 12.0}``; paths start at the working directory
+    name : of the case, in results and messages
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong with it.
+    """
+    return _validate(source_of(data, name))
+
+
 def case_of_network(network: str) -> Case:
     """Make the case of a bare network: its own labels and costs, no event, no resources.
 
@@ -113,7 +138,7 @@ def case_of_network(network: str) -> Case:
     network : as the key ``network`` of a case file, relative to the working directory
     """
     data = {"network": network, "title": network, "currency": "cost units"}
-    return _validate(Source(Path(network), Path(network).stem, network, data))
+    return make_case(data, Path(network).stem)
 
 
 def _validate(source: Source) -> Case:

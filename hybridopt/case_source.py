@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -104,6 +105,17 @@ def read_source(name_or_path: str | Path) -> Source:
     return _read_chain(*found, chain=())
 
 
+def source_of(data: dict[str, Any], name: str) -> Source:
+    """Make the source of a case that is given as a dictionary, with the keys of a case file.
+
+    Parameters
+    ----------
+    data : not altered; paths in it start at the working directory
+    name : of the case, in results and messages
+    """
+    return _complete(Source(Path(name), name, name, deepcopy(data)), chain=())
+
+
 def _find_file(name: str, folder: Path) -> tuple[Path, str] | str:
     """Give a case's file and its label, or say why there is none."""
     known = builtin_cases()
@@ -124,11 +136,16 @@ def _read_chain(file: Path, label: str, chain: tuple[Path, ...]) -> Source:
     source = Source(file, name, label)
     source.data, lines = _read_toml(file, label)
     source.places = {path: Place(file, label, line) for path, line in lines.items()}
+    return _complete(source, chain)
+
+
+def _complete(source: Source, chain: tuple[Path, ...]) -> Source:
+    """Add what the tables name: CSV files, and the case that they extend."""
     source.findings.extend(_read_tables(source))
     parent = source.data.get("extends")
     if isinstance(parent, str):
         try:
-            _take_over(source, _read_parent(source, parent, (*chain, file.resolve())))
+            _take_over(source, _read_parent(source, parent, (*chain, source.file.resolve())))
         except InputError as error:
             source.findings.extend(error.findings)
             source.is_whole = False

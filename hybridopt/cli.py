@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -97,8 +96,7 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Both stages: reconfigure, dispatch over 24 hours, verify, report."""
-    from hybridopt.output import check_folder, replace_folder, summary, write_study
-    from hybridopt.report import write_report
+    from hybridopt.output import check_folder, summary, write_results
     from hybridopt.study import run_study
     from hybridopt.tables import study_tables
 
@@ -108,18 +106,9 @@ def run(
         folder = Path("results") / f"{scenario.case.name}-seed{seed}"
     if folder is not None:
         check_folder(folder, force=force)
-    began = time.strftime("%Y-%m-%d %H:%M:%S")
     result = run_study(scenario, seed=seed, workers=workers, progress=_progress(quiet))
-
-    def fill(fresh: Path) -> None:
-        write_study(result, fresh)
-        lines = [f"{began} hybridopt {__version__} run {case} --seed {seed}"]
-        lines += [json.dumps(row) for row in result.run.log]
-        (fresh / "run.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        write_report(fresh)
-
     if folder is not None:
-        replace_folder(folder, fill)
+        write_results(result, folder, force=force)
     if as_json:
         _print_json(summary(result))
     elif not quiet:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandapower as pp
 
-from hybridopt.case import Case, Horizon, read_case
+from hybridopt.case import Case, Horizon, make_case, read_case
 from hybridopt.dispatch import Settings
 from hybridopt.elements import Elements
 from hybridopt.errors import Finding, InputError
@@ -46,12 +46,13 @@ class Scenario:
     settings: Settings
 
 
-def load_case(name_or_path: str | Path, *, net: Any = None) -> Scenario:
+def load_case(case: str | Path | dict[str, Any], *, net: Any = None) -> Scenario:
     """Read a case and its network.
 
     Parameters
     ----------
-    name_or_path : a built-in case, a TOML file, or a folder with a ``case.toml``
+    case : a built-in case, a TOML file, a folder with a ``case.toml``, or a dictionary with the
+        keys of a case file
     net : a pandapower net to use instead of the case's network; it is not altered
 
     Returns
@@ -63,7 +64,10 @@ def load_case(name_or_path: str | Path, *, net: Any = None) -> Scenario:
     InputError
         Everything that is wrong with the case and its network, each with its place.
     """
-    return scenario_of(read_case(name_or_path), net)
+    if isinstance(case, dict):
+        data = case if net is None else {"network": "net", **case}
+        return scenario_of(make_case(data), net)
+    return scenario_of(read_case(case), net)
 
 
 def scenario_of(

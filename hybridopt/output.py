@@ -15,7 +15,8 @@ import pandas as pd
 
 from hybridopt.errors import Finding, InputError
 from hybridopt.export import write_net
-from hybridopt.stages import stage_of
+from hybridopt.report import write_report
+from hybridopt.solvers.ipopt import ipopt_version
 from hybridopt.study import economics, peak_row
 
 if TYPE_CHECKING:
@@ -79,13 +80,7 @@ def versions() -> dict[str, str | None]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = None
-    try:
-        import cyipopt
-
-        found["ipopt"] = ".".join(str(n) for n in cyipopt.IPOPT_VERSION)
-    except (ImportError, AttributeError):
-        found["ipopt"] = None
-    return found
+    return found | {"ipopt": ipopt_version()}
 
 
 def plain(value: Any) -> Any:
@@ -247,8 +242,42 @@ def extremes(dispatch: Dispatch) -> dict[str, Any]:
     }
 
 
+def write_results(result: StudyResult, folder: str | Path, *, force: bool = False) -> Path:
+    """Write every file of a run into a folder: tables, net, log and ``report.html``.
+
+    Parameters
+    ----------
+    folder : new, or an earlier result that ``force`` lets go
+
+    Returns
+    -------
+    Path
+        Of the report.
+
+    Raises
+    ------
+    InputError
+        The folder exists or cannot be written; nothing was changed.
+    """
+    folder = Path(folder)
+    check_folder(folder, force=force)
+
+    def fill(fresh: Path) -> None:
+        write_study(result, fresh)
+        write_report(fresh)
+
+    replace_folder(folder, fill)
+    return folder / "report.html"
+
+
 def write_study(result: StudyResult, folder: Path) -> None:
-    """Write every file of a run but the report and the log."""
+    """Write every file of a run but the report."""
+    lines = [
+        f"hybridopt {versions()['hybridopt']}: {result.scenario.case.name}, seed {result.seed}",
+        *(json.dumps(plain(row)) for row in result.run.log),
+        f"stopped: {result.run.stopped_because}",
+    ]
+    (folder / "run.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
     write_json(folder / "summary.json", summary(result))
     write_json(folder / "plan.json", {"case": result.scenario.case.name, **plan_dict(result)})
     write_dispatch(result.dispatch, folder)
@@ -365,6 +394,3 @@ def findings(check: Check) -> list[str]:
         if loading > 100.01:
             found.append(f"before the event: {grid.branch_name[k]} loaded {loading:.1f} %")
     return found
-
-
-__all__ = ["check_folder", "check_summary", "replace_folder", "stage_of", "summary", "write_study"]

@@ -12,6 +12,7 @@ import numpy as np
 from hybridopt.dispatch import Dispatcher
 from hybridopt.errors import HybridoptError, NoSolutionError
 from hybridopt.evaluate import Evaluation, Evaluator
+from hybridopt.export import plan_net
 from hybridopt.grid import Plan
 from hybridopt.moves import plan_operators
 from hybridopt.network_flow import load_flow_before
@@ -80,6 +81,11 @@ class StudyResult:
     def after_plan(self) -> Stage:
         """The peak hour after the plan."""
         return stage_of(self.dispatch, peak_row(self.dispatch))
+
+    @property
+    def net(self) -> Any:
+        """A pandapower net with the plan applied and the peak hour's set-points; see `plan_net`."""
+        return plan_net(self.scenario, self.dispatch, peak_row(self.dispatch))
 
     @property
     def fully_served(self) -> bool:

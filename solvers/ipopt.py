@@ -370,6 +370,15 @@ def require_solver() -> None:
         raise SolverUnavailableError("PyNumero's ASL library", MEND)
 
 
+def ipopt_version() -> str | None:
+    """Version of the Ipopt in use; None without cyipopt."""
+    try:
+        import cyipopt
+    except ImportError:
+        return None
+    return ".".join(str(number) for number in cyipopt.IPOPT_VERSION)
+
+
 def _export(model: ConcreteModel) -> tuple[Any, dict[int, int], dict[int, int]]:
     """Write the model's NL file and open it; positions of variables and rows by id."""
     require_solver()
