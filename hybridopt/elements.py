@@ -32,13 +32,17 @@ class Elements:
         self.case, self.grid, self.names = case, grid, element_names
         self.findings: list[Finding] = []
         self.bus_position = {label: k for k, label in enumerate(grid.bus_id)}
+        joined = zip(
+            *(element_names.get(k, ()) for k in ("bus_label", "bus_position")), strict=True
+        )
+        self.bus_position |= dict(joined)
 
     def bus(self, label: int | str, key: str) -> int | None:
         """Position of a bus, by label or name."""
         if label in self.bus_position:
             return self.bus_position[label]
         if isinstance(label, str) and label in self.names["bus"]:
-            return list(self.names["bus"]).index(label)
+            return int(self.names["bus_position"][self.names["bus"].index(label)])
         self.miss(key, f"no bus {label!r}; buses are labelled {_range(self.grid.bus_id)}")
         return None
 
@@ -65,13 +69,11 @@ class Elements:
         if isinstance(reference, int):
             return [k for k in of_kind if grid.branch_index[k] == reference]
         if isinstance(reference, BranchRef):
-            ends = {reference.from_bus, reference.to_bus}
-            between = [
-                k
-                for k in of_kind
-                if {grid.bus_id[grid.branch_from[k]], grid.bus_id[grid.branch_to[k]]} == ends
-            ]
-            return between[reference.number - 1 : reference.number]
+            ends = {self.bus_position.get(b) for b in (reference.from_bus, reference.to_bus)}
+            pairs = zip(grid.branch_from.tolist(), grid.branch_to.tolist(), strict=True)
+            between = [k for k, pair in enumerate(pairs) if set(pair) == ends]
+            chosen = between[reference.number - 1 : reference.number]  # as the branches' names do
+            return [k for k in chosen if k in of_kind]
         return [k for k in of_kind if reference in (grid.branch_name[k], self.names["branch"][k])]
 
     def units(self, written: int | str, key: str, kind: str) -> list[int]:
@@ -81,7 +83,7 @@ class Elements:
         kinds = ("gen", "sgen") if kind == "gen" else (kind,)
         of_kind = [k for k, name in enumerate(grid.gen_kind) if name in kinds]
         if isinstance(written, int):
-            found = [k for k in of_kind if grid.bus_id[grid.gen_bus[k]] == written]
+            found = [k for k in of_kind if grid.gen_bus[k] == self.bus_position.get(written)]
             where = f"at bus {written}; they stand at " + ", ".join(
                 str(grid.bus_id[grid.gen_bus[k]]) for k in of_kind
             )
@@ -96,7 +98,7 @@ class Elements:
         """Positions of the loads ("load") or shunts ("shunt") at a bus, or by name."""
         buses = self.grid.load_bus if table == "load" else self.grid.shunt_bus
         if isinstance(written, int):
-            found = [k for k, b in enumerate(buses) if self.grid.bus_id[b] == written]
+            found = [k for k, b in enumerate(buses) if b == self.bus_position.get(written)]
             where = f"at bus {written}"
         else:
             found = [k for k, name in enumerate(self.names[table]) if name == written]

@@ -40,7 +40,7 @@ def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
     net.bus["name"] = [str(i + offset) for i in net.bus.index]
     for table, kind in (("line", "line"), ("trafo", "trafo")):
         mine = [k for k, name in enumerate(grid.branch_kind) if name == kind]
-        net[table].loc[grid.branch_index[mine], "in_service"] = grid.branch_in_service[mine]
+        net[table].loc[grid.branch_index[mine], "in_service"] = grid.branch_usable()[mine]
     position = bus_positions(net, scenario)
     net.bus["in_service"] = grid.bus_in_service[position]
     net.load.loc[grid.load_index, "in_service"] = grid.load_in_service

@@ -76,7 +76,8 @@ def _read_file(path: Path, name: str) -> Any:
 def prepare(net: Any, source: str = "network") -> Any:
     """Copy a net into the form that is modelled, or say what cannot be.
 
-    Branches behind an open switch are out of service; closed bus-bus switches stay.
+    Branches behind an open switch or at a bus out of service are out of service; closed bus-bus
+    switches stay.
 
     Raises
     ------
@@ -94,6 +95,8 @@ def prepare(net: Any, source: str = "network") -> Any:
     for kind, table in (("l", "line"), ("t", "trafo")):
         opened = net.switch[(net.switch.et == kind) & ~net.switch.closed.astype(bool)]
         net[table].loc[opened.element.unique(), "in_service"] = False
+        for end in ENDS[table]:
+            net[table]["in_service"] &= net.bus.in_service[net[table][end]].to_numpy(bool)
     net.switch = net.switch[net.switch.et == "b"].copy()
     return net
 
@@ -110,6 +113,9 @@ def _unmodelled(net: Any) -> list[tuple[str, int]]:
             found.append((table, count))
     if len(net.pwl_cost):
         found.append(("pwl_cost", len(net.pwl_cost)))
+    joined = net.switch[(net.switch.et == "b") & net.switch.closed.astype(bool)]
+    if "z_ohm" in joined and (joined.z_ohm > 0).any():
+        found.append(("switch (closed, with an impedance)", int((joined.z_ohm > 0).sum())))
     zip_columns = [c for c in net.load.columns if c.startswith("const_")]
     if len(net.load) and zip_columns and (net.load[zip_columns].fillna(0) != 0).any(axis=None):
         found.append(("load (constant impedance or current)", len(net.load)))

@@ -55,8 +55,10 @@ def grid_from_net(
         live[table]["in_service"] = True
     ppc = _to_ppc(live)
     base = float(ppc["baseMVA"])
-    n_bus = len(ppc["bus"])
-    position = {int(i): int(live._pd2ppc_lookups["bus"][i]) for i in net.bus.index}
+    row = {int(i): int(live._pd2ppc_lookups["bus"][i]) for i in net.bus.index}
+    used = np.unique(list(row.values()))  # joined buses leave rows of the table unused
+    n_bus = len(used)
+    position = {i: int(np.searchsorted(used, r)) for i, r in row.items()}
     first = {p: i for i, p in sorted(position.items(), reverse=True)}
     order = [first[p] for p in range(n_bus)]
     at = np.vectorize(position.__getitem__, otypes=[np.int64])
@@ -77,7 +79,7 @@ def grid_from_net(
     y = branch_vectors(ppc["branch"].astype(complex), len(ppc["branch"]))
     rates = [_line_rates(net, base, branch_limit), _trafo_rates(net, base, branch_limit)]
     n_line, n_trafo = len(net.line), len(net.trafo)
-    ends = ppc["branch"][:, [F_BUS, T_BUS]].real.astype(np.int64)
+    ends = np.searchsorted(used, ppc["branch"][:, [F_BUS, T_BUS]].real.astype(np.int64))
     label = [i + label_offset for i in order]
     units = _units(net, base)
     p, q = (

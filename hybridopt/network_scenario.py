@@ -95,7 +95,7 @@ def scenario_of(
         _add_line(net, line, labels)
     grid, position = grid_from_net(net, case.bus_label_offset, case.limits.branch_limit)
     grid = _with_case_data(case, grid)
-    elements = Elements(case, grid, _element_names(net))
+    elements = Elements(case, grid, _element_names(net, position, case.bus_label_offset))
     event = elements.event()
     damaged = apply_event(grid, event)
     space = plan_space(
@@ -149,17 +149,21 @@ def _add_line(net: Any, line: CandidateLine, labels: dict[int, int]) -> None:
     )
 
 
-def _element_names(net: Any) -> dict[str, list[Any]]:
-    """Names (and lengths, km) in the network's tables, in the order of the Grid's arrays."""
+def _element_names(net: Any, position: dict[int, int], offset: int) -> dict[str, list[Any]]:
+    """Names (and lengths, km) in the network's tables, in the order of the Grid's arrays.
+
+    Buses come in the order of their table, with their label and Grid position: joined ones share it.
+    """
 
     def names(table: str) -> list[str]:
         return ["" if name is None else str(name) for name in net[table].get("name", [])]
 
-    bus = names("bus") if net.bus.index.equals(net.bus.index.sort_values()) else []
     length = net.line.length_km.to_list() + [float("nan")] * len(net.trafo)
     return {
         "length": length,
-        "bus": bus,
+        "bus": names("bus"),
+        "bus_label": [int(i) + offset for i in net.bus.index],
+        "bus_position": [position[int(i)] for i in net.bus.index],
         "branch": names("line") + names("trafo"),
         "load": names("load"),
         "shunt": names("shunt"),
