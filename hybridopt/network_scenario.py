@@ -152,7 +152,7 @@ def _add_line(net: Any, line: CandidateLine, labels: dict[int, int]) -> None:
 def _element_names(net: Any, position: dict[int, int], offset: int) -> dict[str, list[Any]]:
     """Names (and lengths, km) in the network's tables, in the order of the Grid's arrays.
 
-    Buses come in the order of their table, with their label and Grid position: joined ones share it.
+    Buses come in the order of their table, with label and Grid position; joined ones share it.
     """
 
     def names(table: str) -> list[str]:
