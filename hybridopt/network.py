@@ -6,18 +6,19 @@ The user's net is never altered: every function works on a copy.
 from __future__ import annotations
 
 import copy
+import json
 import logging
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandapower as pp
 import pandapower.networks
 
 from hybridopt.errors import Finding, InputError
+from hybridopt.network_findings import ENDS, MODELLED, network_findings
 
-MODELLED = {"bus", "load", "sgen", "gen", "switch", "shunt", "ext_grid", "line", "trafo"}
-HARMLESS = {"measurement", "poly_cost", "group", "characteristic", "pwl_cost", "controller"}
+NOT_A_NETWORK = "is not a pandapower network; pandapower.to_json writes one"
 
 
 def read_network(name: str, folder: Path | None = None) -> Any:
@@ -39,11 +40,12 @@ def read_network(name: str, folder: Path | None = None) -> Any:
     """
     if Path(name).suffix.lower() in {".json", ".xlsx", ".m"}:
         return _read_file((folder or Path()) / name, name)
-    maker = getattr(pandapower.networks, name, None) if name.isidentifier() else None
-    if not callable(maker):
-        raise InputError(
-            [Finding(name, "no such network: give a pandapower built-in or a .json file")]
-        )
+    maker = getattr(pandapower.networks, name, None) if name in _makers() else None
+    if maker is None:
+        close = get_close_matches(name, _makers(), n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        message = f"no such network: give a pandapower built-in{hint} or a .json file"
+        raise InputError([Finding(name, message)])
     try:
         net = maker()
     except TypeError as error:
@@ -53,24 +55,68 @@ def read_network(name: str, folder: Path | None = None) -> Any:
     return net
 
 
+def _makers() -> list[str]:
+    """Names of pandapower's functions that make networks; what these import is left out."""
+    functions = vars(pandapower.networks).items()
+    return sorted(
+        name
+        for name, value in functions
+        if callable(value) and str(value.__module__).startswith("pandapower.networks")
+    )
+
+
 def _read_file(path: Path, name: str) -> Any:
-    if not path.is_file():
+    if not path.exists():
         raise InputError([Finding(name, f"network file not found: {path}")])
     if path.suffix.lower() != ".json":
         message = f"{path.suffix} files are not read yet: save the network as pandapower .json"
         raise InputError([Finding(name, message)])
+    text, data = _read_json(path, name)
+    if not str(data.get("_class")).startswith("pandapowerNet"):
+        raise InputError([Finding(name, NOT_A_NETWORK)])
     logging.getLogger("pandapower").setLevel(logging.ERROR)
     try:
-        net = pp.from_json(str(path))
-    except UserWarning as error:
-        raise InputError([Finding(name, f"pandapower cannot open it: {error}")]) from error
+        net = pp.from_json_string(text)
     except Exception as error:
-        raise InputError(
-            [Finding(name, f"not a readable pandapower file ({type(error).__name__}: {error})")]
-        ) from error
+        said = str(error).removeprefix("Failed to load as json or file: ")
+        if "newer than the current" in said:
+            said = _too_new(data)
+        message = said or type(error).__name__
+        raise InputError([Finding(name, f"pandapower cannot read it: {message}")]) from error
     if not isinstance(net, pp.pandapowerNet):
-        raise InputError([Finding(name, "is JSON, but not a pandapower network")])
+        raise InputError([Finding(name, NOT_A_NETWORK)])
     return net
+
+
+def _read_json(path: Path, name: str) -> tuple[str, dict[str, Any]]:
+    """A JSON file as text and as the dictionary in it."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        data = json.loads(text)
+    except OSError as error:
+        message = f"network file cannot be read: {error.strerror}"
+        raise InputError([Finding(name, message)]) from error
+    except UnicodeDecodeError as error:
+        message = "is not UTF-8 text: save the network with pandapower.to_json"
+        raise InputError([Finding(name, message)]) from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        message = f"is not JSON, or was cut off: {error.msg} ({place})"
+        raise InputError([Finding(name, message)]) from error
+    except RecursionError as error:
+        raise InputError([Finding(name, NOT_A_NETWORK)]) from error
+    if not isinstance(data, dict):
+        raise InputError([Finding(name, NOT_A_NETWORK)])
+    return text, data
+
+
+def _too_new(data: dict[str, Any]) -> str:
+    content = data["_object"]
+    return (
+        f"it was written by a newer one (pandapower {content.get('version')}, format "
+        f"{content.get('format_version')}; here is pandapower {pp.__version__}). "
+        "Upgrade pandapower, or save the network with the version that is here"
+    )
 
 
 def prepare(net: Any, source: str = "network") -> Any:
@@ -85,13 +131,12 @@ def prepare(net: Any, source: str = "network") -> Any:
         Lists every kind of element that is not modelled, and every bad number.
     """
     net = copy.deepcopy(net)
-    findings = [
-        Finding(f"{source}: {table}", f"{count} in service, but this element is not modelled")
-        for table, count in _unmodelled(net)
-    ]
-    findings += _bad_numbers(net, source)
+    findings = network_findings(net, source)
     if findings:
         raise InputError(findings)
+    for table in MODELLED:
+        flag = "closed" if table == "switch" else "in_service"
+        net[table][flag] = net[table][flag].astype(bool)
     for kind, table in (("l", "line"), ("t", "trafo")):
         opened = net.switch[(net.switch.et == kind) & ~net.switch.closed.astype(bool)]
         net[table].loc[opened.element.unique(), "in_service"] = False
@@ -99,80 +144,3 @@ def prepare(net: Any, source: str = "network") -> Any:
             net[table]["in_service"] &= net.bus.in_service[net[table][end]].to_numpy(bool)
     net.switch = net.switch[net.switch.et == "b"].copy()
     return net
-
-
-def _unmodelled(net: Any) -> list[tuple[str, int]]:
-    found = []
-    for table, frame in net.items():
-        if table.startswith(("_", "res_")) or not hasattr(frame, "columns") or frame.empty:
-            continue
-        if table in MODELLED | HARMLESS or table.endswith("_table"):
-            continue
-        count = int(frame.in_service.sum()) if "in_service" in frame else len(frame)
-        if count:
-            found.append((table, count))
-    if len(net.pwl_cost):
-        found.append(("pwl_cost", len(net.pwl_cost)))
-    joined = net.switch[(net.switch.et == "b") & net.switch.closed.astype(bool)]
-    if "z_ohm" in joined and (joined.z_ohm > 0).any():
-        found.append(("switch (closed, with an impedance)", int((joined.z_ohm > 0).sum())))
-    zip_columns = [c for c in net.load.columns if c.startswith("const_")]
-    if len(net.load) and zip_columns and (net.load[zip_columns].fillna(0) != 0).any(axis=None):
-        found.append(("load (constant impedance or current)", len(net.load)))
-    return found
-
-
-NEEDED = {
-    "bus": ["vn_kv"],
-    "load": ["p_mw", "q_mvar", "scaling"],
-    "sgen": ["p_mw", "q_mvar", "scaling"],
-    "gen": ["vm_pu"],
-    "ext_grid": ["vm_pu"],
-    "shunt": ["p_mw", "q_mvar", "step"],
-    "line": ["length_km", "r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km"],
-    "trafo": ["sn_mva", "vn_hv_kv", "vn_lv_kv", "vk_percent", "vkr_percent"],
-}
-ENDS = {"bus": [], "line": ["from_bus", "to_bus"], "trafo": ["hv_bus", "lv_bus"]}
-
-
-def _bad_numbers(net: Any, source: str) -> list[Finding]:
-    """NaN where a number is needed, buses that don't exist, crossed limits, nothing to do."""
-    findings = []
-    for table, columns in NEEDED.items():
-        frame = net[table]
-        for column in columns:
-            values = frame[column].astype(float)
-            for index in frame.index[~np.isfinite(values)]:
-                place = f"{source}: {table} {index}"
-                findings.append(Finding(place, f"{column} is {values[index]}, not a number"))
-        for column in ENDS.get(table, ["bus"]):
-            for index in frame.index[~frame[column].isin(net.bus.index)]:
-                message = f"{column} {frame[column][index]} is not a bus of the network"
-                findings.append(Finding(f"{source}: {table} {index}", message))
-    z = net.line.length_km * (net.line.r_ohm_per_km.abs() + net.line.x_ohm_per_km.abs())
-    findings += [Finding(f"{source}: line {i}", "impedance is zero") for i in z.index[z == 0]]
-    return findings + _crossed_limits(net, source) + _nothing_to_do(net, source)
-
-
-def _crossed_limits(net: Any, source: str) -> list[Finding]:
-    """Units whose minimum lies above their maximum."""
-    findings = []
-    for table in ("gen", "ext_grid", "sgen"):
-        for low, high in (("min_p_mw", "max_p_mw"), ("min_q_mvar", "max_q_mvar")):
-            if {low, high} <= set(net[table].columns):
-                for i in net[table].index[net[table][low] > net[table][high]]:
-                    message = f"{low} lies above {high}"
-                    findings.append(Finding(f"{source}: {table} {i}", message))
-    return findings
-
-
-def _nothing_to_do(net: Any, source: str) -> list[Finding]:
-    """A network without buses, sources or loads."""
-    findings = []
-    if not len(net.bus):
-        findings.append(Finding(source, "the network has no bus"))
-    elif not (net.ext_grid.in_service.any() or net.gen.in_service.any()):
-        findings.append(Finding(source, "no source: neither external grid nor generator"))
-    if not (net.load.in_service & (net.load.p_mw != 0)).any():
-        findings.append(Finding(source, "no load in service: there is nothing to serve"))
-    return findings

@@ -53,6 +53,7 @@ def grid_from_net(
     live = copy.deepcopy(net)
     for table in ("bus", "line", "trafo", "shunt"):
         live[table]["in_service"] = True
+    live.gen["slack"] = live.gen["in_service"] = True  # pandapower wants a reference everywhere
     ppc = _to_ppc(live)
     base = float(ppc["baseMVA"])
     row = {int(i): int(live._pd2ppc_lookups["bus"][i]) for i in net.bus.index}
@@ -157,10 +158,11 @@ def _column(frame: Any, name: str, default: Any) -> NDArray[np.float64]:
 
 def _coordinates(geo: Any) -> tuple[float, float]:
     """Drawing coordinates from pandapower's GeoJSON point."""
-    if isinstance(geo, str) and geo:
+    try:
         x, y = json.loads(geo)["coordinates"][:2]
         return float(x), float(y)
-    return np.nan, np.nan
+    except (TypeError, ValueError, KeyError):  # none, or not a point
+        return np.nan, np.nan
 
 
 def _branch_names(ends: NDArray[np.int64], label: list[int]) -> tuple[str, ...]:

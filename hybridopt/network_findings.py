@@ -1,0 +1,231 @@
+"""What is wrong with a network before anything is computed; each finding names its element."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hybridopt.errors import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MODELLED = ("bus", "load", "sgen", "gen", "switch", "shunt", "ext_grid", "line", "trafo")
+HARMLESS = {"measurement", "poly_cost", "group", "characteristic", "pwl_cost", "controller"}
+UNITS = ("gen", "ext_grid", "sgen")
+ENDS = {"bus": [], "line": ["from_bus", "to_bus"], "trafo": ["hv_bus", "lv_bus"], "switch": ["bus"]}
+# Columns that are used as they are; ">" asks for more than 0.
+NUMBERS = {
+    "bus": {"vn_kv": ">"},
+    "load": {"p_mw": "", "q_mvar": "", "scaling": ""},
+    "sgen": {"p_mw": "", "q_mvar": "", "scaling": ""},
+    "gen": {"p_mw": "", "vm_pu": ">", "scaling": ""},
+    "ext_grid": {"vm_pu": ">"},
+    "shunt": {"p_mw": "", "q_mvar": "", "step": "", "vn_kv": ">"},
+    "line": {
+        "length_km": ">",
+        "r_ohm_per_km": "",
+        "x_ohm_per_km": "",
+        "c_nf_per_km": "",
+        "df": ">",
+        "parallel": ">",
+    },
+    "trafo": {
+        "sn_mva": ">",
+        "vn_hv_kv": ">",
+        "vn_lv_kv": ">",
+        "vk_percent": "",
+        "vkr_percent": "",
+        "df": ">",
+        "parallel": ">",
+    },
+}
+REACTIVE_COST = ("cq0_eur", "cq1_eur_per_mvar", "cq2_eur_per_mvar2")
+
+
+def network_findings(net: Any, source: str) -> list[Finding]:
+    """List every kind of element that is not modelled, and everything wrong with the others.
+
+    Parameters
+    ----------
+    net : pandapower net, not altered
+    source : what findings call it
+    """
+    broken = [
+        Finding(f"{source}: {table}", "is not a table of this network: the file is damaged")
+        for table in (*MODELLED, "poly_cost", "pwl_cost")
+        if not isinstance(net.get(table), pd.DataFrame)
+    ]
+    if broken:
+        return broken
+    findings = _unmodelled(net, source)
+    for table in MODELLED:
+        findings += _table_findings(net, table, source)
+    if findings:
+        return findings + _no_elements(net, source)
+    return _contradictions(net, source) + _costs(net, source) + _nothing_to_do(net, source)
+
+
+def _unmodelled(net: Any, source: str) -> list[Finding]:
+    found = []
+    for table, frame in net.items():
+        if table.startswith(("_", "res_")) or not hasattr(frame, "columns") or frame.empty:
+            continue
+        if table in HARMLESS.union(MODELLED) or table.endswith("_table"):
+            continue
+        count = int(frame.in_service.sum()) if "in_service" in frame else len(frame)
+        if count:
+            found.append((table, count))
+    if len(net.pwl_cost):
+        found.append(("pwl_cost", len(net.pwl_cost)))
+    if {"et", "closed", "z_ohm"} <= set(net.switch):
+        resistive = (net.switch.et == "b") & (net.switch.closed == True) & (net.switch.z_ohm > 0)  # noqa: E712
+        if resistive.any():
+            found.append(("switch (closed, with an impedance)", int(resistive.sum())))
+    zip_columns = [c for c in net.load.columns if c.startswith("const_")]
+    if len(net.load) and zip_columns and (net.load[zip_columns].fillna(0) != 0).any(axis=None):
+        found.append(("load (constant impedance or current)", len(net.load)))
+    message = "in service, but this element is not modelled; take it out, or replace it"
+    return [Finding(f"{source}: {table}", f"{count} {message}") for table, count in found]
+
+
+def _table_findings(net: Any, table: str, source: str) -> list[Finding]:
+    """Doubled indices, missing columns, numbers that are none, buses that don't exist."""
+    frame, findings = net[table], []
+
+    def note(index: Any, message: str) -> None:
+        findings.append(Finding(f"{source}: {table} {index}", message))
+
+    for index in frame.index[frame.index.duplicated()].unique():
+        note(index, "this index stands twice in the table")
+    if table == "bus" and len(frame) and not pd.api.types.is_integer_dtype(frame.index):
+        findings.append(Finding(f"{source}: bus", "the index must be whole numbers"))
+    checks: dict[str, Callable[[Any], str]] = {
+        column: partial(_number_finding, allowed=allowed)
+        for column, allowed in NUMBERS.get(table, {}).items()
+    }
+    for column in ENDS.get(table, ["bus"]):
+        checks[column] = partial(_bus_finding, net=net)
+    checks["closed" if table == "switch" else "in_service"] = _flag_finding
+    if not len(frame):
+        return findings
+    for column, check in checks.items():
+        if column not in frame:
+            findings.append(Finding(f"{source}: {table}", f"has no column {column}"))
+            continue
+        for index, value in zip(frame.index, frame[column].tolist(), strict=True):
+            message = check(value)
+            if message:
+                note(index, f"{column} {message}")
+    return findings
+
+
+def _bus_finding(value: Any, net: Any) -> str:
+    return "" if value in net.bus.index else f"{value} is not a bus of the network"
+
+
+def _flag_finding(value: Any) -> str:
+    known = isinstance(value, bool) or value in (0, 1)
+    return "" if known else f"must be true or false, found {value}"
+
+
+def _number_finding(value: Any, allowed: str) -> str:
+    """What is wrong with a number, or nothing."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return f"must be a number, found {value!r}"
+    if not np.isfinite(number):
+        return f"must be a finite number, found {number}"
+    if allowed == ">" and number <= 0:
+        return f"must be above 0, found {number:g}"
+    return ""
+
+
+def _contradictions(net: Any, source: str) -> list[Finding]:
+    """Zero impedances, crossed limits, switches of nothing."""
+    findings = []
+    z = net.line.r_ohm_per_km.abs() + net.line.x_ohm_per_km.abs()
+    short = "impedance is zero; join its buses by a switch instead"
+    findings += [Finding(f"{source}: line {i}", short) for i in z.index[z == 0]]
+    vk, vkr = net.trafo.vk_percent.abs(), net.trafo.vkr_percent.abs()
+    findings += [Finding(f"{source}: trafo {i}", short) for i in vk.index[vk == 0]]
+    message = "vkr_percent lies above vk_percent"
+    findings += [Finding(f"{source}: trafo {i}", message) for i in vk.index[vkr > vk]]
+    findings += _crossed_limits(net, source)
+    for kind, table in (("l", "line"), ("t", "trafo"), ("b", "bus")):
+        of_kind = net.switch[net.switch.et == kind]
+        for i in of_kind.index[~of_kind.element.isin(net[table].index)]:
+            message = f"there is no {table} {of_kind.element[i]} for it to switch"
+            findings.append(Finding(f"{source}: switch {i}", message))
+    return findings
+
+
+def _crossed_limits(net: Any, source: str) -> list[Finding]:
+    """Minima above their maxima; a generator without a maximum may give its ``p_mw``."""
+    findings = []
+    limits: list[tuple[str, str, str]] = [("bus", "min_vm_pu", "max_vm_pu")]
+    for table in UNITS:
+        limits += [(table, "min_p_mw", "max_p_mw"), (table, "min_q_mvar", "max_q_mvar")]
+    for table, low, high in limits:
+        frame = net[table]
+        least, most = (
+            pd.to_numeric(frame.get(name, pd.Series(np.nan, frame.index)), errors="coerce")
+            for name in (low, high)
+        )
+        if table == "gen" and high == "max_p_mw":
+            most = most.fillna((frame.p_mw * frame.scaling).clip(lower=0))
+        for i in frame.index[least > most]:
+            message = f"{low} {least[i]:g} lies above {high} {most[i]:g}"
+            findings.append(Finding(f"{source}: {table} {i}", message))
+    return findings
+
+
+def _costs(net: Any, source: str) -> list[Finding]:
+    """Costs that would be ignored without a word."""
+    findings = []
+    for index, cost in net.poly_cost.to_dict("index").items():
+        place = f"{source}: poly_cost {index}"
+        for column in ("cp0_eur", "cp1_eur_per_mw", "cp2_eur_per_mw2"):
+            message = _number_finding(cost.get(column), "")
+            if message:
+                findings.append(Finding(place, f"{column} {message}"))
+        reactive = [cost[column] for column in REACTIVE_COST if pd.notna(cost.get(column))]
+        if any(value != 0 for value in reactive):
+            findings.append(Finding(place, "costs of reactive power are not modelled"))
+    return findings
+
+
+def _no_elements(net: Any, source: str) -> list[Finding]:
+    """Tables that must not be empty."""
+    findings = []
+    if not len(net.bus):
+        findings.append(Finding(source, "the network has no bus"))
+    elif not (len(net.ext_grid) or len(net.gen)):
+        findings.append(Finding(source, "no source: neither external grid nor generator"))
+    if not len(net.load):
+        findings.append(Finding(source, "no load in service: there is nothing to serve"))
+    return findings
+
+
+def _nothing_to_do(net: Any, source: str) -> list[Finding]:
+    """A network without buses, sources or loads in service."""
+    findings = _no_elements(net, source)
+    if findings:
+        return findings
+    live = net.bus.index[net.bus.in_service.astype(bool)]
+
+    def on(table: str) -> Any:
+        return net[table].in_service.astype(bool) & net[table].bus.isin(live)
+
+    if not live.size:
+        return [Finding(source, "every bus is out of service")]
+    if not (on("ext_grid").any() or on("gen").any()):
+        message = "no source: neither external grid nor generator is in service"
+        findings.append(Finding(source, message))
+    if not (on("load") & (net.load.p_mw * net.load.scaling != 0)).any():
+        findings.append(Finding(source, "no load in service: there is nothing to serve"))
+    return findings
