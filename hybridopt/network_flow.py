@@ -31,6 +31,8 @@ def load_flow_before(scenario: Scenario) -> Stage:
     factor = scenario.horizon.load_factor[scenario.horizon.peak(p_all)]
     nominal = net.load.scaling.loc[grid.load_index].to_numpy(float)
     net.load.loc[grid.load_index, "scaling"] = nominal * factor[grid.load_bus]
+    if not net.ext_grid.in_service.any() and not (net.gen.slack & net.gen.in_service).any():
+        net.gen.loc[net.gen.index[net.gen.in_service][0], "slack"] = True
     for init in ("dc", "flat"):
         try:
             pp.runpp(net, init=init, calculate_voltage_angles=True, numba=False, tolerance_mva=1e-8)

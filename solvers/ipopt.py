@@ -268,14 +268,14 @@ class CompiledModel:
             A failed solve is a value (status FAILED or INFEASIBLE), not an exception.
         """
         problem, cy = self._reduce(bounds)
-        for name, value in options.items():
-            cy.add_option(name, value)
         began = time.perf_counter()
         free, rows = problem.free, problem.rows
         if free.size == 0:
             x_free: Floats = np.empty(0)
             info: dict[str, Any] = {"status": 0, "mult_g": np.zeros(rows.size)}
         else:
+            for name, value in options.items():
+                cy.add_option(name, value)
             start = np.clip(bounds.x_start[free], bounds.x_min[free], bounds.x_max[free])
             x_free, info = cy.solve(start)
         solve_s = time.perf_counter() - began
@@ -337,6 +337,8 @@ class CompiledModel:
             hess_values=np.empty(self._hess.shape[1]),
             multiplier=np.zeros(self.n_row),
         )
+        if not free.size:
+            return problem, None  # cyipopt refuses a problem without variables
         cy = cyipopt.Problem(
             n=free.size,
             m=rows.size,

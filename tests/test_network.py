@@ -300,3 +300,11 @@ def test_every_bad_number_is_listed():
 def test_name_that_is_no_network_is_bad_input(name):
     with pytest.raises(InputError):
         read_network(name)
+
+
+def test_network_held_by_a_generator_alone():
+    net = two_bus()
+    net.ext_grid["in_service"] = False
+    pp.create_gen(net, 0, 4.0, max_p_mw=9.0, min_p_mw=0.0)
+    grid, _ = grid_from_net(prepare(net))
+    assert grid.gen_in_service.tolist() == [False, True]
