@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
+# Asking Ipopt for others prints its manual.
+LINEAR_SOLVERS = ("ma27", "ma57", "ma77", "ma86", "ma97", "mumps", "pardiso", "spral")
 MEND = "make setup (or, in this environment: python -m hybridopt.solvers.install)"
 
 
@@ -66,6 +68,8 @@ IPOPT_STATUS: dict[int, tuple[Status, str]] = {
     -102: (Status.FAILED, "Insufficient_Memory"),
     -199: (Status.FAILED, "Internal_Error"),
 }
+
+USER_STOP = 5
 
 
 @dataclass
@@ -278,6 +282,8 @@ class CompiledModel:
                 cy.add_option(name, value)
             start = np.clip(bounds.x_start[free], bounds.x_min[free], bounds.x_max[free])
             x_free, info = cy.solve(start)
+        if info["status"] == USER_STOP:  # Ctrl-C inside a callback; nothing else asks for it
+            raise KeyboardInterrupt
         solve_s = time.perf_counter() - began
         x = problem.x
         x[free] = np.clip(x_free, bounds.x_min[free], bounds.x_max[free])
@@ -379,6 +385,43 @@ def ipopt_version() -> str | None:
     except ImportError:
         return None
     return ".".join(str(number) for number in cyipopt.IPOPT_VERSION)
+
+
+class _Parabola:
+    """Minimise x squared: the least that a linear solver can be tried on."""
+
+    def objective(self, x: Floats) -> float:
+        return float(x[0] ** 2)
+
+    def gradient(self, x: Floats) -> Floats:
+        return 2 * x
+
+    def constraints(self, _x: Floats) -> Floats:
+        return np.empty(0)
+
+    def jacobian(self, _x: Floats) -> Floats:
+        return np.empty(0)
+
+    def hessianstructure(self) -> tuple[Ints, Ints]:
+        return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+
+    def hessian(self, _x: Floats, _multiplier: Floats, factor: float) -> Floats:
+        return np.array([2.0 * factor])
+
+
+def has_linear_solver(name: str) -> bool:
+    """Whether the installed Ipopt can use a linear solver; tried on a problem of one variable."""
+    if name not in LINEAR_SOLVERS:
+        return False
+    import cyipopt
+
+    cy = cyipopt.Problem(n=1, m=0, problem_obj=_Parabola(), lb=[-1.0], ub=[1.0], cl=[], cu=[])
+    try:
+        for option, value in {"print_level": 0, "sb": "yes", "linear_solver": name}.items():
+            cy.add_option(option, value)
+    except TypeError:  # cyipopt's word for an option that Ipopt refuses
+        return False
+    return int(cy.solve(np.array([0.5]))[1]["status"]) == 0
 
 
 def _export(model: ConcreteModel) -> tuple[Any, dict[int, int], dict[int, int]]:

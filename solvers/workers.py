@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -26,6 +29,15 @@ _function: Callable[[Any], Any] | None = None
 def _keep(function: Callable[[Any], Any]) -> None:
     global _function  # noqa: PLW0603  (one function per worker process, set by its initialiser)
     _function = function
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave no process behind when the parent was killed and could not stop it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _call(item: Any) -> Any:
@@ -66,8 +78,11 @@ class Workers(Generic[Item, Value]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the processes."""
+        """Stop the processes, at once after an error or Ctrl-C."""
         if self._pool is not None:
+            if kind is not None:
+                for process in list((self._pool._processes or {}).values()):
+                    process.terminate()
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
@@ -75,4 +90,17 @@ class Workers(Generic[Item, Value]):
         """Values in the order of the items, each as soon as it and those before it are there."""
         if self._pool is None:
             return (self.function(item) for item in items)
-        return self._pool.map(_call, items)
+        with _ctrl_c_ignored():  # processes start here and inherit this: the parent decides
+            return self._pool.map(_call, items)
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
