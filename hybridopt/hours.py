@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,23 +170,22 @@ class StagedSolver:
 
         A unit is worth stopping when it cannot idle by itself (p = q = 0 outside its limits);
         external grids are never stopped. While there are few, every set by size; else the units
-        with the highest minimum first.
+        with the highest minimum first. If none helps, all units of the island stand still: it may
+        lack the active power for its own losses.
         """
         grid = self.model.grid
         island = grid.islands(state.branch_on)
-        stoppable = (
-            state.gen_on[0]
-            & np.array([kind != "ext_grid" for kind in grid.gen_kind], dtype=bool)
-            & ((grid.p_min > 0) | (grid.q_min > 0) | (grid.q_max < 0))
-        )
+        stoppable = state.gen_on[0] & np.array([kind != "ext_grid" for kind in grid.gen_kind])
+        cannot_idle = (grid.p_min > 0) | (grid.q_min > 0) | (grid.q_max < 0)
         chosen = np.zeros(grid.n_gen, dtype=bool)
         for number in np.unique(island[grid.gen_bus[stoppable]]):
             here = island == number
             alone = self._only(state, here)
             if self._feasible(alone, hold):
                 continue
-            units = np.flatnonzero(stoppable & here[grid.gen_bus])
-            for idle in _subsets(units, grid.p_min):
+            units = stoppable & here[grid.gen_bus]
+            sets = _subsets(np.flatnonzero(units & cannot_idle), grid.p_min)
+            for idle in chain(sets, [tuple(np.flatnonzero(units).tolist())]):
                 off = np.zeros(grid.n_gen, dtype=bool)
                 off[list(idle)] = True
                 if self._feasible(replace(alone, gen_on=alone.gen_on & ~off), hold):

@@ -337,6 +337,15 @@ def test_generators_may_rest_in_one_hour_only(split, dispatcher_of):
     np.testing.assert_allclose(d.unserved_mw, [0, 1.0, 0], atol=1e-5)
 
 
+def test_condenser_that_cannot_cover_its_islands_losses_stands_still(split, dispatcher_of):
+    """It could idle, but nothing feeds the losses that line charging causes."""
+    split.line["c_nf_per_km"] = 5000.0
+    pp.create_gen(split, 3, 0.0, min_p_mw=0.0, max_p_mw=0.0, min_q_mvar=-9, max_q_mvar=9)
+    d = dispatcher_of(split).dispatch(Plan())
+    assert d.ok
+    assert d.energised[0].tolist() == [True, True, False, False]
+
+
 def test_external_grid_is_never_off(split, dispatcher_of):
     """It must deliver 5 MW where 2 are wanted: no feasible point, and the text says so."""
     split.ext_grid["min_p_mw"] = 5.0
