@@ -141,6 +141,46 @@ def case_of_network(network: str) -> Case:
     return make_case(data, Path(network).stem)
 
 
+def sound_part(case: str | Path | dict[str, Any]) -> Case | None:
+    """Read a case without its wrong parts, to look for what else is wrong with it.
+
+    Returns
+    -------
+    Case
+        Whole tables are left out where something in them is wrong. None when the case cannot be
+        read, or the network is among the wrong parts.
+    """
+    try:
+        source = source_of(case, "case") if isinstance(case, dict) else read_source(case)
+    except InputError:
+        return None
+    while source.is_whole:
+        wrong = [path for path, _ in find_contradictions(source.data)]
+        try:
+            found = Case.model_validate(source.data)
+        except ValidationError as error:
+            wrong += [tuple(part for part in e["loc"] if part != "[key]") for e in error.errors()]
+        if not wrong:
+            found._source = source
+            return found
+        if not all(_leave_out(source.data, path) for path in wrong):
+            break
+    return None
+
+
+def _leave_out(data: dict[str, Any], path: KeyPath) -> bool:
+    """Leave out the table that holds a wrong key; False where the rest would mean nothing."""
+    if not path or path[0] in ("network", "bus_label_offset", "extends"):
+        return False
+    if path == ("budget",):
+        data["budget"] = 0.0
+        return True
+    holder: Any = data
+    if path[0] in ("event", "resources") and len(path) > 1 and path[1] in data[str(path[0])]:
+        holder, path = data[str(path[0])], path[1:]
+    return holder.pop(str(path[0]), None) is not None
+
+
 def _validate(source: Source) -> Case:
     problems = list(find_contradictions(source.data))
     try:

@@ -20,6 +20,7 @@ _DAYS: tuple[KeyPath, ...] = (
     ("load", "classes", "*"),
     ("resources", "dg", "profile"),
 )
+NETWORK_FILES = (".json", ".xlsx", ".m", ".csv")
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,15 @@ def _find_file(name: str, folder: Path) -> tuple[Path, str] | str:
     path = folder / name
     if path.is_dir() and (path / "case.toml").is_file():
         path /= "case.toml"
+    if path.suffix.lower() in NETWORK_FILES and path.is_file():
+        return f"is a network, not a case: a case file names it, network = {path.name!r}"
     if path.is_file():
         return path, str(path)
+    if path.is_dir():
+        return "is a folder without a case.toml"
     close = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"no case file of this name and no built-in case ({', '.join(known)}){hint}"
+    hint = f"did you mean {close[0]!r}?" if close else "hybridopt init NAME writes one"
+    return f"no case file of this name and no built-in case ({', '.join(known)}); {hint}"
 
 
 def _read_chain(file: Path, label: str, chain: tuple[Path, ...]) -> Source:
@@ -149,6 +154,8 @@ def _complete(source: Source, chain: tuple[Path, ...]) -> Source:
         except InputError as error:
             source.findings.extend(error.findings)
             source.is_whole = False
+    elif parent is not None:
+        source.is_whole = False
     return source
 
 
@@ -166,7 +173,8 @@ def _read_parent(source: Source, name: str, chain: tuple[Path, ...]) -> Source:
     if isinstance(found, str):
         raise InputError([source.finding(("extends",), f"{name!r}: {found}")])
     if found[0].resolve() in chain:
-        circle = " -> ".join(f"{path.parent.name}/{path.name}" for path in (*chain, found[0]))
+        files = (*chain, found[0].resolve())
+        circle = " -> ".join(f"{path.parent.name}/{path.name}" for path in files)
         message = f"{name!r} makes the case extend itself ({circle})"
         raise InputError([source.finding(("extends",), message)])
     return _read_chain(*found, chain)
@@ -181,6 +189,8 @@ def _read_toml(file: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, in
         raise InputError([Finding(label, f"is not UTF-8 text: {error.reason}")]) from None
     try:
         return tomllib.loads(text), find_places(text)
+    except RecursionError:
+        raise InputError([Finding(label, "not valid TOML: nested too deeply")]) from None
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         match = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)

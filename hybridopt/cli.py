@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -16,7 +18,7 @@ from rich.console import Console
 
 from hybridopt import __version__
 from hybridopt.cases import builtin_cases, template
-from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError
+from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError, collect
 
 if TYPE_CHECKING:
     from hybridopt.progress import Progress
@@ -41,13 +43,17 @@ WorkersOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing result folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary alone, as JSON.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, no report on stderr.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress, no tables.")]
+
+INTERRUPTED = 130  # as shells report Ctrl-C
 
 
 def main() -> None:
     """Run the program; every error of ours becomes an exit code and a message."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     try:
-        app(standalone_mode=False)
+        sys.exit(_invoke())
     except InputError as error:
         _fail(2, "Bad input:", *(f"  {finding}" for finding in error.findings))
     except NoSolutionError as error:
@@ -55,16 +61,36 @@ def main() -> None:
     except HybridoptError as error:
         _fail(1, str(error))
     except KeyboardInterrupt:
-        _fail(1, "Interrupted; nothing was written.")
-    except (typer.Exit, typer.Abort) as stop:
-        sys.exit(getattr(stop, "exit_code", 1))
+        _fail(INTERRUPTED, "Interrupted; no result was written.")
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(1, f"{place}{error.strerror or error}")
+
+
+def _invoke() -> int:
+    """Run the command that was asked for; its exit code."""
+    try:
+        # Typer hands a command's exit code back instead of leaving, Ctrl-C's among them.
+        code = app(standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     except Exception as error:
-        if type(error).__module__.startswith(("click", "typer")):
-            show = getattr(error, "show", None)
-            if show is not None:
-                show(file=sys.stderr)
-            sys.exit(getattr(error, "exit_code", 2))
-        raise
+        if not type(error).__module__.startswith(("click", "typer")):
+            raise
+        show = getattr(error, "show", None)
+        if show is not None:
+            show(file=sys.stderr)
+        return int(getattr(error, "exit_code", 2))
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _fail(code: int, *lines: str) -> NoReturn:
@@ -96,19 +122,28 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Both stages: reconfigure, dispatch over 24 hours, verify, report."""
-    from hybridopt.output import check_folder, summary, write_results
+    from hybridopt.output import summary, write_results
+    from hybridopt.result_folder import check_folder, free_name
     from hybridopt.study import run_study
     from hybridopt.tables import study_tables
 
-    scenario = _load(case, needs_event=True)
+    def check_out() -> None:
+        if out is not None:
+            check_folder(out, force=force)
+
+    scenario, _ = collect(lambda: _load(case, needs_event=True), check_out)
     folder = out
     if folder is None and not as_json:
         folder = Path("results") / f"{scenario.case.name}-seed{seed}"
-    if folder is not None:
         check_folder(folder, force=force)
     result = run_study(scenario, seed=seed, workers=workers, progress=_progress(quiet))
     if folder is not None:
-        write_results(result, folder, force=force)
+        try:
+            write_results(result, folder, force=force)
+        except InputError:  # somebody else has written there in the meantime
+            taken, folder = folder, free_name(folder)
+            write_results(result, folder)
+            print(f"{taken} was written meanwhile; this result is in {folder}", file=sys.stderr)
     if as_json:
         _print_json(summary(result))
     elif not quiet:
@@ -128,7 +163,7 @@ def check(case: CaseArgument, as_json: JsonOption = False, quiet: QuietOption = 
     result = check_case(_load(case), _progress(quiet))
     if as_json:
         _print_json(check_summary(result))
-    else:
+    elif not quiet:
         for table in check_tables(result):
             Console().print(table)
 
@@ -152,13 +187,21 @@ def dispatch(
     quiet: QuietOption = False,
 ) -> None:
     """AC economic dispatch alone: one hour of a network, or a case's load curve."""
-    from hybridopt.output import check_folder, replace_folder, write_dispatch
-    from hybridopt.single_dispatch import dispatch_network, dispatch_summary
+    from hybridopt.output import write_dispatch
+    from hybridopt.result_folder import check_folder, replace_folder
+    from hybridopt.single_dispatch import (
+        dispatch_prepared,
+        dispatch_summary,
+        prepare_dispatch,
+    )
     from hybridopt.tables import dispatch_tables
 
-    if out is not None:
-        check_folder(out, force=force)
-    result = dispatch_network(network_or_case, plan, profile, _progress(quiet))
+    def check_out() -> None:
+        if out is not None:
+            check_folder(out, force=force)
+
+    prepared, _ = collect(lambda: prepare_dispatch(network_or_case, plan, profile), check_out)
+    result = dispatch_prepared(prepared, _progress(quiet))
     if out is not None:
         from hybridopt.output import write_json
 
@@ -207,10 +250,14 @@ def init(
 ) -> None:
     """Write NAME.toml, a commented case file to start from."""
     path = Path(name if name.endswith(".toml") else f"{name}.toml")
-    if path.exists():
-        raise InputError([Finding(str(path), "exists already; nothing was written")])
+    if name in {"", ".toml"} or name.endswith(("/", os.sep)):
+        raise InputError([Finding(f"init {name!r}", "is not a name for a case")])
     try:
-        path.write_text(template(), encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(template())
+    except FileExistsError as error:
+        message = "exists already and was left as it is; give another name"
+        raise InputError([Finding(str(path), message)]) from error
     except OSError as error:
         raise InputError([Finding(str(path), f"cannot be written: {error.strerror}")]) from error
     print(f"Wrote {path}. Next: hybridopt check {path}")

@@ -1,7 +1,8 @@
 """Errors that a caller can catch, all under one root and all picklable."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 class HybridoptError(Exception):
@@ -80,3 +81,22 @@ class NoSolutionError(HybridoptError):
     def __str__(self) -> str:
         """Say which limit cannot be met."""
         return f"no feasible point: {self.limit}"
+
+
+def collect(*steps: Callable[[], Any]) -> list[Any]:
+    """Do every step, and raise what is wrong in all of them together.
+
+    Raises
+    ------
+    InputError
+        With the findings of every step that raised one.
+    """
+    results, findings = [], []
+    for step in steps:
+        try:
+            results.append(step())
+        except InputError as error:
+            findings += error.findings
+    if findings:
+        raise InputError(findings)
+    return results

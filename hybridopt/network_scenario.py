@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandapower as pp
 
-from hybridopt.case import Case, Horizon, make_case, read_case
+from hybridopt.case import Case, Horizon, make_case, read_case, sound_part
 from hybridopt.dispatch import Settings
 from hybridopt.elements import Elements
 from hybridopt.errors import Finding, InputError
@@ -18,8 +19,11 @@ from hybridopt.network import prepare, read_network
 from hybridopt.network_grid import grid_from_net
 from hybridopt.network_resources import plan_space
 from hybridopt.plan_space import PlanSpace
+from hybridopt.solvers.ipopt import has_linear_solver
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from hybridopt.case_resources import CandidateLine
 
 
@@ -64,18 +68,38 @@ def load_case(case: str | Path | dict[str, Any], *, net: Any = None) -> Scenario
     InputError
         Everything that is wrong with the case and its network, each with its place.
     """
-    if isinstance(case, dict):
-        data = case if net is None else {"network": "net", **case}
-        return scenario_of(make_case(data), net)
-    return scenario_of(read_case(case), net)
+    if isinstance(case, dict) and net is not None:
+        case = {"network": "net", **case}
+    try:
+        read = make_case(case) if isinstance(case, dict) else read_case(case)
+    except InputError as error:
+        raise InputError([*error.findings, *_further_findings(case, net)]) from error
+    return scenario_of(read, net)
+
+
+def _further_findings(case: str | Path | dict[str, Any], net: Any) -> list[Finding]:
+    """What is wrong between the sound part of a case and its network."""
+    part = sound_part(case)
+    if part is None:
+        return []
+    try:
+        scenario_of(part, net, is_whole=False)
+    except InputError as error:
+        return error.findings
+    return []
 
 
 def scenario_of(
-    case: Case, net: Any = None, extra_lines: tuple[CandidateLine, ...] = ()
+    case: Case,
+    net: Any = None,
+    extra_lines: Mapping[str, CandidateLine] | None = None,
+    *,
+    is_whole: bool = True,
 ) -> Scenario:
     """Join a validated case and its network; see :func:`load_case`.
 
-    ``extra_lines`` are lines that only a given plan builds.
+    ``extra_lines`` are lines that only a given plan builds, by their place in it. A case that is
+    not whole is not asked whether its event leaves anything.
     """
     if net is None:
         net = _network_of(case)
@@ -83,16 +107,15 @@ def scenario_of(
     n_line = len(net.line)
     labels = {int(i) + case.bus_label_offset: int(i) for i in net.bus.index}
     findings: list[Finding] = []
-    new = [*case.resources.lines.candidates, *extra_lines]
-    for i, line in enumerate(new):
-        for end in ("from_bus", "to_bus"):
-            if getattr(line, end) not in labels:
-                key = f"resources.lines.candidates[{i}].{end}"
-                findings.append(case.finding(key, f"no bus {getattr(line, end)} in the network"))
-    if findings:
-        raise InputError(findings)
-    for line in new:
-        _add_line(net, line, labels)
+    new: list[CandidateLine] = []
+    for place, line in _new_lines(case, extra_lines or {}):
+        missing = [end for end in ("from_bus", "to_bus") if getattr(line, end) not in labels]
+        for end in missing:
+            message = f"no bus {getattr(line, end)} in the network"
+            findings.append(place(end, message))
+        if not missing:
+            new.append(line)
+            _add_line(net, line, labels)
     grid, position = grid_from_net(net, case.bus_label_offset, case.limits.branch_limit)
     grid = _with_case_data(case, grid)
     elements = Elements(case, grid, _element_names(net, position, case.bus_label_offset))
@@ -107,20 +130,38 @@ def scenario_of(
         unserved_tolerance_mw=case.dispatch.unserved_tolerance_mw,
         merge_equal_hours=case.dispatch.merge_equal_hours,
         priority=_priorities(case, elements),
-        ipopt=_ipopt(case),
+        ipopt=_ipopt(case, elements),
     )
-    findings = elements.findings
+    findings += elements.findings
     horizon = None
     try:
         load_labels = [grid.bus_id[b] for b in grid.load_bus]
         horizon = case.horizon(grid.bus_id, load_labels)
     except InputError as error:
         findings += error.findings
-    findings += _nothing_left(case, damaged)
+    if is_whole and not findings:
+        findings += _nothing_left(case, grid, damaged)
     if findings or horizon is None:
         raise InputError(findings)
     damaged = apply_event(grid, event)
     return Scenario(case, net, position, grid, event, damaged, space, horizon, settings)
+
+
+def _new_lines(
+    case: Case, extra: Mapping[str, CandidateLine]
+) -> Iterator[tuple[Callable[[str, str], Finding], CandidateLine]]:
+    """Lines that may be built, each with what makes a finding of one of its keys."""
+
+    def in_case(i: int, key: str, message: str) -> Finding:
+        return case.finding(("resources", "lines", "candidates", i, key), message)
+
+    def in_plan(place: str, key: str, message: str) -> Finding:
+        return Finding(f"{place}.{key}", message)
+
+    for i, line in enumerate(case.resources.lines.candidates):
+        yield partial(in_case, i), line
+    for place, line in extra.items():
+        yield partial(in_plan, place), line
 
 
 def _network_of(case: Case) -> Any:
@@ -208,8 +249,12 @@ def _priorities(case: Case, elements: Elements) -> dict[int, float]:
     return found
 
 
-def _ipopt(case: Case) -> dict[str, Any]:
+def _ipopt(case: Case, elements: Elements) -> dict[str, Any]:
     settings = case.ipopt
+    name = settings.linear_solver
+    if name != "mumps" and not has_linear_solver(name):
+        message = f"the installed Ipopt cannot use {name!r}; leave this key out for mumps"
+        elements.miss("ipopt.linear_solver", message)
     options: dict[str, Any] = {
         "tol": settings.tol,
         "max_iter": settings.max_iter,
@@ -221,15 +266,19 @@ def _ipopt(case: Case) -> dict[str, Any]:
     return options
 
 
-def _nothing_left(case: Case, damaged: Grid) -> list[Finding]:
-    """An event after which no plan could serve anything."""
+def _nothing_left(case: Case, grid: Grid, damaged: Grid) -> list[Finding]:
+    """An event that changes nothing, or after which no plan could serve anything."""
     if case.event is None:
         return []
+    states = [f"{kind}_in_service" for kind in ("branch", "gen", "load", "bus", "shunt")]
+    if all(np.array_equal(getattr(grid, s), getattr(damaged, s)) for s in states):
+        message = "removes nothing: everything that it lists is out of service already"
+        return [case.finding("event", message)]
     if not damaged.bus_in_service.any():
         return [case.finding("event", "removes every bus: nothing is left to study")]
     p, _ = damaged.demand(connected_only=True)
     if not np.any(p[damaged.bus_in_service] > 0):
-        return [case.finding("event", "removes every load: nothing is left to serve")]
+        return [case.finding("event", "leaves no load: there is nothing to serve")]
     sources = damaged.gen_in_service & damaged.bus_in_service[damaged.gen_bus] & damaged.gen_forming
     if not sources.any() and not (case.resources.dg.max_units and case.resources.dg.grid_forming):
         message = "removes every source, and no resource can energise the grid (grid-forming DG)"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,63 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hybridopt.errors import Finding, InputError
 from hybridopt.export import write_net
 from hybridopt.report import write_report
+from hybridopt.result_folder import check_folder, replace_folder
 from hybridopt.solvers.ipopt import ipopt_version
 from hybridopt.study import economics, peak_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hybridopt.network_scenario import Scenario
     from hybridopt.result import Dispatch
     from hybridopt.stages import Stage
     from hybridopt.study import Check, StudyResult
 
 PACKAGES = ("hybridopt", "pyomo", "cyipopt", "pandapower", "deap", "numpy", "pandas")
-
-
-def check_folder(folder: Path, *, force: bool) -> None:
-    """Make sure that a result folder can be written, before anything is computed.
-
-    Raises
-    ------
-    InputError
-        It exists (without ``force``), is a file, holds something that is not a result, or its
-        parent cannot be written.
-    """
-    place = f"--out {folder}"
-    if folder.is_file() or folder.is_symlink():
-        raise InputError([Finding(place, "is a file, not a folder")])
-    if folder.exists() and any(folder.iterdir()):
-        if not force:
-            message = "exists already: give another --out, or --force to replace it"
-            raise InputError([Finding(place, message)])
-        if not (folder / "summary.json").is_file():
-            message = "holds no result of an earlier run, so --force won't replace it"
-            raise InputError([Finding(place, message)])
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder.parent):
-            pass
-    except OSError as error:
-        raise InputError([Finding(place, f"cannot be written: {error.strerror}")]) from error
-
-
-def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Write a folder's files apart and move them in place as a whole."""
-    folder = folder.absolute()
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    fresh.chmod(0o755)
-    try:
-        fill(fresh)
-        if folder.exists():
-            shutil.rmtree(folder)
-        fresh.rename(folder)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
 
 
 def versions() -> dict[str, str | None]:
@@ -201,6 +155,7 @@ def summary(result: StudyResult) -> dict[str, Any]:
             "evaluations": run.evaluations,
             "distinct_plans": run.distinct,
             "nlp_solves": sum(e.solves for e in run.cache.values()),
+            "pruned_plans": sum(e.pruned for e in run.cache.values()),
             "failed_plans": sum(not e.ok for e in run.cache.values()),
             "stopped_because": run.stopped_because,
             "wall_s": sum(row["wall_s"] for row in run.log),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError, ValidationInfo, field_validator
 
+from hybridopt.case_fields import BusLabel, NonNegative, Number, Positive, Table, show
+from hybridopt.case_findings import describe
+from hybridopt.case_place import format_path
 from hybridopt.case_resources import CandidateLine
 from hybridopt.errors import Finding, InputError
 
@@ -16,21 +19,26 @@ if TYPE_CHECKING:
 PARAMETERS = ("r_ohm_per_km", "x_ohm_per_km", "max_i_ka")
 
 
-class PlanLine(BaseModel):
+class PlanLine(Table):
     """A branch that is closed; ``kind = "new"`` builds it from its parameters."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    from_bus: int
-    to_bus: int
+    from_bus: BusLabel
+    to_bus: BusLabel
     name: str | None = None
-    kind: str | None = None
-    length_km: float | None = Field(default=None, gt=0)
-    r_ohm_per_km: float | None = Field(default=None, ge=0)
-    x_ohm_per_km: float | None = Field(default=None, gt=0)
-    c_nf_per_km: float = Field(default=0.0, ge=0)
-    max_i_ka: float | None = Field(default=None, gt=0)
-    cost: float = Field(default=0.0, ge=0)
+    kind: Literal["repaired", "new", "tie"] | None = None
+    length_km: Positive | None = None
+    r_ohm_per_km: NonNegative | None = None
+    x_ohm_per_km: Positive | None = None
+    c_nf_per_km: NonNegative = 0.0
+    max_i_ka: Positive | None = None
+    cost: NonNegative = 0.0
+
+    @field_validator("to_bus")
+    @classmethod
+    def _leads_elsewhere(cls, to_bus: int, info: ValidationInfo) -> int:
+        if to_bus == info.data.get("from_bus"):
+            raise ValueError(f"must differ from from_bus, found {to_bus} twice")
+        return to_bus
 
     def as_candidate(self) -> CandidateLine | None:
         """The line to build, if the plan gives its parameters."""
@@ -48,28 +56,24 @@ class PlanLine(BaseModel):
         )
 
 
-class PlanUnit(BaseModel):
+class PlanUnit(Table):
     """A distributed generator: its bus and largest output; the rest is a result."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    bus: int
-    max_p_mw: float = Field(ge=0)
+    bus: BusLabel
+    max_p_mw: NonNegative
     name: str | None = None
-    p_mw: float | None = None
-    q_mvar: float | None = None
-    vm_pu: float | None = None
-    cost: float = Field(default=0.0, ge=0)
+    p_mw: Number | None = None
+    q_mvar: Number | None = None
+    vm_pu: Number | None = None
+    cost: NonNegative = 0.0
 
 
-class PlanFile(BaseModel):
+class PlanFile(Table):
     """A plan as a file, buses by their labels."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     case: str | None = None
-    cost: float | None = None
-    budget: float | None = None
+    cost: Number | None = None
+    budget: Number | None = None
     lines: tuple[PlanLine, ...] = ()
     dg: tuple[PlanUnit, ...] = ()
 
@@ -83,16 +87,19 @@ def read_plan(path: Path) -> PlanFile:
         Missing, not JSON, or with keys and values that a plan has not; each with its place.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         message = f"plan cannot be read: {error.strerror}"
         raise InputError([Finding(str(path), message)]) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError([Finding(str(path), f"not JSON: {error}")]) from error
+    if not isinstance(data, dict):
+        message = f"must be a plan (an object with lines and dg), found {show(data)}"
+        raise InputError([Finding(str(path), message)])
     try:
         return PlanFile.model_validate(data)
     except ValidationError as error:
+        described = [describe(detail, PlanFile) for detail in error.errors(include_url=False)]
         raise InputError(
-            Finding(f"{path} {'.'.join(str(part) for part in e['loc'])}", e["msg"])
-            for e in error.errors()
+            Finding(f"{path} {format_path(key)}", message) for key, message in described
         ) from error

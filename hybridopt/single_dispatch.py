@@ -14,7 +14,7 @@ from hybridopt.case_tables import TableError, read_day
 from hybridopt.cases import builtin_cases
 from hybridopt.dispatch import Dispatcher
 from hybridopt.elements import Elements
-from hybridopt.errors import Finding, InputError, NoSolutionError
+from hybridopt.errors import Finding, InputError, NoSolutionError, collect
 from hybridopt.evaluate import worst_status
 from hybridopt.grid import Plan, Unit
 from hybridopt.network_scenario import Scenario, scenario_of
@@ -56,16 +56,31 @@ def dispatch_network(
     NoSolutionError
         An hour has no feasible point, even with all load shed.
     """
+    return dispatch_prepared(prepare_dispatch(network_or_case, plan, profile), progress)
+
+
+def prepare_dispatch(
+    network_or_case: str, plan: Path | None, profile: Path | None
+) -> tuple[Scenario, Plan, float]:
+    """Read and check the input of :func:`dispatch_network`; the time when it began comes last."""
     began = time.perf_counter()
-    case, is_network = _case_of(network_or_case)
-    file = PlanFile() if plan is None else read_plan(plan)
-    new = _new_lines(file, plan)
-    scenario = scenario_of(case, extra_lines=tuple(new.values()))
+    (case, is_network), (file, new), factors = collect(
+        lambda: _case_of(network_or_case),
+        lambda: _read_plan(plan),
+        lambda: None if profile is None else _read_factors(profile),
+    )
+    scenario = scenario_of(case, extra_lines={f"{plan} lines[{i}]": new[i] for i in new})
     chosen, scenario = _resolve(scenario, file, new, plan)
-    if profile is not None:
-        scenario = replace(scenario, horizon=_profile(profile, scenario))
+    if factors is not None:
+        scenario = replace(scenario, horizon=_profile(factors, scenario))
     elif is_network:
         scenario = replace(scenario, horizon=_one_hour(scenario))
+    return scenario, chosen, began
+
+
+def dispatch_prepared(prepared: tuple[Scenario, Plan, float], progress: Progress) -> SingleDispatch:
+    """Solve and verify what :func:`prepare_dispatch` has read."""
+    scenario, chosen, began = prepared
     dispatcher = Dispatcher(
         scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
     )
@@ -108,6 +123,11 @@ def _case_of(name: str) -> tuple[Case, bool]:
     return case_of_network(name), True
 
 
+def _read_plan(path: Path | None) -> tuple[PlanFile, dict[int, CandidateLine]]:
+    file = PlanFile() if path is None else read_plan(path)
+    return file, _new_lines(file, path)
+
+
 def _new_lines(file: PlanFile, path: Path | None) -> dict[int, CandidateLine]:
     """Lines of the plan that it builds itself, by their position in the plan."""
     new, findings = {}, []
@@ -117,7 +137,7 @@ def _new_lines(file: PlanFile, path: Path | None) -> dict[int, CandidateLine]:
         candidate = line.as_candidate()
         if candidate is None:
             message = "a new line needs length_km, r_ohm_per_km, x_ohm_per_km and max_i_ka"
-            findings.append(Finding(f"{path} lines.{i}", message))
+            findings.append(Finding(f"{path} lines[{i}]", message))
         else:
             new[i] = candidate
     if findings:
@@ -151,11 +171,15 @@ def _resolve(
             message = (
                 f"no branch {line.from_bus}-{line.to_bus} in the network; kind = new builds it"
             )
-            findings.append(Finding(f"{path} lines.{i}", message))
+            findings.append(Finding(f"{path} lines[{i}]", message))
     for i, unit in enumerate(file.dg):
         position = elements.bus_position.get(unit.bus)
         if position is None:
-            findings.append(Finding(f"{path} dg.{i}.bus", f"no bus {unit.bus} in the network"))
+            message = f"no bus {unit.bus} in the network"
+            findings.append(Finding(f"{path} dg[{i}].bus", message))
+        elif not scenario.damaged.bus_in_service[position]:
+            message = f"bus {unit.bus} is out of service after the event"
+            findings.append(Finding(f"{path} dg[{i}].bus", message))
         else:
             units.append(Unit(position, unit.max_p_mw))
     if len({u.bus for u in units}) < len(units):
@@ -174,19 +198,25 @@ def _dg_terms(scenario: Scenario) -> Any:
     return replace(scenario.space.sites, max_mw=np.inf, min_mw=0.0)
 
 
-def _profile(path: Path, scenario: Scenario) -> Horizon:
+def _read_factors(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """24 factors from a CSV."""
     try:
-        factors = np.array(read_day(path).data, dtype=float)
+        table = read_day(path)
     except TableError as error:
         place = f"{path}:{error.line}" if error.line else str(path)
         raise InputError([Finding(place, error.message)]) from error
+    factors = np.array(table.data, dtype=float)
     bad = [
-        Finding(f"{path} hour {k + 1}", f"factor must be a number from 0, found {f}")
+        Finding(f"{path}:{table.lines[k,]}", f"factor must be a number of at least 0, found {f:g}")
         for k, f in enumerate(factors)
         if not (np.isfinite(f) and f >= 0)
     ]
     if bad:
         raise InputError(bad)
+    return factors
+
+
+def _profile(factors: Any, scenario: Scenario) -> Horizon:
     factor = np.tile(factors[:, None], (1, scenario.grid.n_bus))
     profile = scenario.horizon.dg_profile
     return Horizon(load_factor=factor, dg_profile=profile, hours=scenario.horizon.hours)

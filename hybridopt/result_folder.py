@@ -1,0 +1,101 @@
+"""The folder of a result: nothing in it is lost, and it is there as a whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybridopt.errors import Finding, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RESULT_FILES = frozenset(
+    {
+        *("summary.json", "plan.json", "network.json", "report.html", "run.log"),
+        *("dispatch.csv", "buses.csv", "branches.csv", "generations.csv"),
+        *("stages.csv", "topology.csv", "sources.csv"),
+    }
+)
+
+
+def check_folder(folder: Path, *, force: bool) -> None:
+    """Make sure that a result folder can be written, before anything is computed; make nothing.
+
+    Raises
+    ------
+    InputError
+        It exists (without ``force``), is a file, holds something that is not a result, or its
+        parent cannot be written.
+    """
+    try:
+        message = _obstacle(folder, force)
+    except OSError as error:
+        message = f"cannot be written: {error.strerror}"
+    if message:
+        raise InputError([Finding(f"--out {folder}", message)])
+
+
+def _obstacle(folder: Path, force: bool) -> str:
+    """What stands in the way, or nothing."""
+    if folder.is_symlink():
+        return "is a symbolic link; give the folder itself"
+    if folder.is_dir():
+        held = sorted(path.name for path in folder.iterdir())
+        if held and not force:
+            return "exists already: give another --out, or --force to replace it"
+        foreign = [name for name in held if name not in RESULT_FILES]
+        if foreign or (held and "summary.json" not in held):
+            shown = ", ".join((foreign or held)[:3]) + (", ..." if len(foreign or held) > 3 else "")
+            return f"holds more than an earlier result ({shown}), so --force won't replace it"
+    elif folder.exists():  # a name that is too long shows here
+        return "is a file, not a folder"
+    return _parent_obstacle(folder.absolute().parent)
+
+
+def _parent_obstacle(parent: Path) -> str:
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir():
+        return f"cannot be made: {parent} is a file, not a folder"
+    try:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".hybridopt-"):
+            pass
+    except OSError as error:
+        return f"cannot be made: nothing can be written to {parent} ({error.strerror})"
+    return ""
+
+
+def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Write a folder's files apart and move them in place as a whole.
+
+    What was there before goes last, so that an interruption leaves the old result or the new one.
+    """
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", dir=folder.parent))
+    old = fresh.with_name(f"{fresh.name}-old")
+    try:
+        fresh.chmod(0o755)
+        fill(fresh)
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    finally:
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def free_name(folder: Path) -> Path:
+    """The folder's name with the first number that is free: ``NAME-2``, ``NAME-3``, ..."""
+    number = 2
+    while (found := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return found
