@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hybridopt.errors import HybridoptError
 from hybridopt.hours import UNSERVED
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
+GAVE_UP = {
+    "Maximum_Iterations_Exceeded",
+    "Maximum_CpuTime_Exceeded",
+    "Maximum_WallTime_Exceeded",
+    "Insufficient_Memory",
+}
 WIDE_VM = (0.5, 1.6)  # pu
 
 
@@ -27,19 +34,30 @@ def blocking_limit(solver: StagedSolver, state: State) -> str:
     ----------
     solver : of single hours
     state : one hour that is infeasible with everything shed
+
+    Raises
+    ------
+    HybridoptError
+        The solver stopped early, so that nothing is known about the hour.
     """
     model = solver.model
     grid, base = model.grid, model.grid.base_mva
     gen_bus = [grid.bus_id[b] for b in grid.gen_bus]
     tight = model.bounds(state, UNSERVED)
+    message = model.nlp.solve(tight, solver.options).message
+    if message in GAVE_UP:
+        raise HybridoptError(
+            f"Ipopt gave up ({message}) before it found a feasible point or excluded one; "
+            "give it more room in [ipopt] (max_iter, max_wall_s)"
+        )
     relaxations = (
         (
             model.p[0],
             0.0,
-            None,
+            0.0,
             gen_bus,
             base,
-            "bus {}: a unit's minimum power is {:.3f} MW too high",
+            "bus {}: a unit's minimum power (or intake) is {:.3f} MW too high",
         ),
         (model.q[0], -np.inf, np.inf, gen_bus, base, "bus {}: reactive power short by {:.3f} Mvar"),
         (model.vm[0], *WIDE_VM, grid.bus_id, 1.0, "bus {}: voltage limit missed by {:.4f} pu"),
