@@ -160,28 +160,31 @@ class Evaluator:
         sites = self.space.sites
         n_gen = self.damaged.n_gen
         profile = sites.max_p_ratio * self.horizon.dg_profile
-        units = []
+        units: list[Unit] = []
+        spare: list[Unit] = []
         for k, (old, new) in enumerate(zip(asked.units, rated.units, strict=True)):
-            unit = new
-            if old.rating_mw is None:
-                p, q = dispatch.p_mw[:, n_gen + k], dispatch.q_mvar[:, n_gen + k]
-                used = float(np.max(p[profile > 0] / profile[profile > 0], initial=0.0))
-                if 0 < sites.tan_phi < np.inf:
-                    used = max(used, float(np.max(abs(q))) / sites.tan_phi / sites.max_p_ratio)
-                needed = used > NO_RATING_MW or (sites.grid_forming and self._alone(dispatch, old))
-                if not needed and sites.min_mw == 0:
-                    continue
-                rating = min(max(used, sites.min_mw), new.rating_mw or 0.0)
-                unit = Unit(new.bus, rating)
-            units.append(unit)
-        return Plan(rated.branches, tuple(units))
+            if old.rating_mw is not None:
+                units.append(new)
+                continue
+            p, q = dispatch.p_mw[:, n_gen + k], float(np.max(abs(dispatch.q_mvar[:, n_gen + k])))
+            used = float(np.max(p[profile > 0] / profile[profile > 0], initial=0.0))
+            if 0 < sites.tan_phi < np.inf:
+                used = max(used, q / sites.tan_phi / sites.max_p_ratio)
+            unlimited = np.isinf(sites.tan_phi) and q > NO_RATING_MW
+            needed = used > NO_RATING_MW or unlimited or sites.min_mw > 0
+            unit = Unit(new.bus, min(max(used, sites.min_mw), new.rating_mw or 0.0))
+            (units if needed else spare).append(unit)
+        return Plan(rated.branches, tuple(sorted(units + self._holding(dispatch, units, spare))))
 
-    def _alone(self, dispatch: Dispatch, unit: Unit) -> bool:
-        """Whether the unit is all that energises its island."""
-        island = dispatch.grid.islands()
-        here = island[unit.bus] == island[dispatch.unit_bus]
-        other = dispatch.unit_bus != unit.bus
-        return not bool(np.any(dispatch.running[:, here & other]))
+    def _holding(self, dispatch: Dispatch, kept: list[Unit], spare: list[Unit]) -> list[Unit]:
+        """Of the units without use, the first in each island that nothing else energises."""
+        grid, island = dispatch.grid, dispatch.grid.islands()
+        if not self.space.sites.grid_forming:
+            return []
+        steady = grid.gen_forming & dispatch.running[:, : grid.n_gen].all(axis=0)
+        held = {int(island[bus]) for bus in (*grid.gen_bus[steady], *(u.bus for u in kept))}
+        first = {int(island[unit.bus]): unit for unit in reversed(spare)}
+        return [unit for number, unit in first.items() if number not in held]
 
 
 def worst_status(dispatch: Dispatch) -> str:
