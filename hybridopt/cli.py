@@ -81,7 +81,7 @@ def _invoke() -> int:
         if not type(error).__module__.startswith(("click", "typer")):
             raise
         show = getattr(error, "show", None)
-        if show is not None:
+        if show is not None and type(error).__name__ != "NoArgsIsHelpError":  # shown already
             show(file=sys.stderr)
         return int(getattr(error, "exit_code", 2))
     if code == INTERRUPTED:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pandapower as pp
 import pandapower.networks
+from packaging.version import InvalidVersion, Version
+from pandapower.convert_format import __format_version__
 
 from hybridopt.errors import Finding, InputError
 from hybridopt.network_findings import ENDS, MODELLED, network_findings
@@ -74,15 +76,14 @@ def _read_file(path: Path, name: str) -> Any:
     text, data = _read_json(path, name)
     if not str(data.get("_class")).startswith("pandapowerNet"):
         raise InputError([Finding(name, NOT_A_NETWORK)])
+    if _is_newer(data):
+        raise InputError([Finding(name, _too_new(data))])
     logging.getLogger("pandapower").setLevel(logging.ERROR)
     try:
-        net = pp.from_json_string(text)
+        net = pp.from_json_string(text, convert=True)
     except Exception as error:
-        said = str(error).removeprefix("Failed to load as json or file: ")
-        if "newer than the current" in said:
-            said = _too_new(data)
-        message = said or type(error).__name__
-        raise InputError([Finding(name, f"pandapower cannot read it: {message}")]) from error
+        said = str(error).removeprefix("Failed to load as json or file: ") or type(error).__name__
+        raise InputError([Finding(name, f"pandapower cannot read it: {said}")]) from error
     if not isinstance(net, pp.pandapowerNet):
         raise InputError([Finding(name, NOT_A_NETWORK)])
     return net
@@ -110,12 +111,22 @@ def _read_json(path: Path, name: str) -> tuple[str, dict[str, Any]]:
     return text, data
 
 
+def _is_newer(data: dict[str, Any]) -> bool:
+    """Whether a file's format is newer than what this pandapower writes."""
+    content = data.get("_object")
+    try:
+        written = Version(str(content["format_version"]))  # type: ignore[index]
+    except (TypeError, KeyError, InvalidVersion):  # very old, or damaged: pandapower's business
+        return False
+    return written > Version(__format_version__)
+
+
 def _too_new(data: dict[str, Any]) -> str:
     content = data["_object"]
     return (
-        f"it was written by a newer one (pandapower {content.get('version')}, format "
-        f"{content.get('format_version')}; here is pandapower {pp.__version__}). "
-        "Upgrade pandapower, or save the network with the version that is here"
+        f"was written by a newer pandapower ({content.get('version')}, format "
+        f"{content.get('format_version')}; this is {pp.__version__}, format {__format_version__}): "
+        "upgrade pandapower, or save the network with this version"
     )
 
 

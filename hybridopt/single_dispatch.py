@@ -18,7 +18,7 @@ from hybridopt.errors import Finding, InputError, NoSolutionError, collect
 from hybridopt.evaluate import worst_status
 from hybridopt.grid import Plan, Unit
 from hybridopt.network_scenario import Scenario, scenario_of
-from hybridopt.plan_file import PlanFile, read_plan
+from hybridopt.plan_file import PlanFile, PlanLine, read_plan
 from hybridopt.verify import Verification, verify
 
 if TYPE_CHECKING:
@@ -158,20 +158,11 @@ def _resolve(
         if i in own:
             branches.append(own[i])
             continue
-        found = [
-            k for kind in ("line", "trafo") for k in elements.branches(line.name or "", kind)
-        ] or [
-            k
-            for kind in ("line", "trafo")
-            for k in elements.branches((line.from_bus, line.to_bus), kind)
-        ]
-        if found:
-            branches.append(found[0])
+        found = _branch_of(elements, line)
+        if isinstance(found, int):
+            branches.append(found)
         else:
-            message = (
-                f"no branch {line.from_bus}-{line.to_bus} in the network; kind = new builds it"
-            )
-            findings.append(Finding(f"{path} lines[{i}]", message))
+            findings.append(Finding(f"{path} lines[{i}]", found))
     for i, unit in enumerate(file.dg):
         position = elements.bus_position.get(unit.bus)
         if position is None:
@@ -191,6 +182,21 @@ def _resolve(
     space = replace(scenario.space, sites=sites, neighbours=())
     plan = Plan(tuple(sorted(set(branches))), tuple(units))
     return plan, replace(scenario, space=space)
+
+
+def _branch_of(elements: Elements, line: PlanLine) -> int | str:
+    """Position of the branch that a plan's line means, or why there is none."""
+    grid, ends = elements.grid, (line.from_bus, line.to_bus)
+    between = [k for kind in ("line", "trafo") for k in elements.branches(ends, kind)]
+    named = [k for kind in ("line", "trafo") for k in elements.branches(line.name or "", kind)]
+    if not line.name or not named:
+        if between:
+            return between[0]
+        return f"no branch {ends[0]}-{ends[1]} in the network; kind = new builds it"
+    for k in named:
+        if {grid.bus_id[grid.branch_from[k]], grid.bus_id[grid.branch_to[k]]} == set(ends):
+            return k
+    return f"{line.name} is not between {ends[0]} and {ends[1]}"
 
 
 def _dg_terms(scenario: Scenario) -> Any:
