@@ -13,7 +13,7 @@ import numpy as np
 
 from hybridopt.dispatch import Dispatcher, Settings
 from hybridopt.grid import Plan, Unit
-from hybridopt.ratings import choose_ratings, ratings_at_peak
+from hybridopt.ratings import choose_ratings, ratings_at_peak, unserved_at_peak
 
 if TYPE_CHECKING:
     from hybridopt.case import Horizon
@@ -36,6 +36,8 @@ class Evaluation:
     values : unserved_mwh, unserved_peak_mw, operating_cost, plan_cost, loss_mwh
     complete : False where later objectives were not pursued, because not everything could be
         served; they only decide between plans that serve the same
+    pruned : True where delivery at the peak alone proved the plan worse than one known before;
+        the first objective is then an estimate from the peak, the others are inf
     status : of the worst hour
     solves, iterations : nonlinear programs and Ipopt iterations
     compile_s, solve_s, wall_s : seconds spent compiling, in Ipopt, and in all
@@ -45,6 +47,7 @@ class Evaluation:
     fitness: tuple[float, ...]
     values: dict[str, float]
     complete: bool
+    pruned: bool
     status: str
     solves: int
     iterations: int
@@ -58,9 +61,17 @@ class Evaluation:
         return self.status in ("optimal", "acceptable")
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A plan to evaluate, and whether a plan that serves everything is known already."""
+
+    plan: Plan
+    beat_full_service: bool = False
+
+
 @dataclass
 class Evaluator:
-    """Plan -> Evaluation, the same for the same plan in any process.
+    """Candidate -> Evaluation, the same for the same plan in any process.
 
     Attributes
     ----------
@@ -88,9 +99,55 @@ class Evaluator:
         """Compiled models stay in their process."""
         return {**self.__dict__, "_dispatcher": None}
 
-    def __call__(self, plan: Plan) -> Evaluation:
-        """Evaluate a plan, as far as the search needs; see :meth:`evaluate`."""
-        return self.evaluate(plan, complete=False)
+    def __call__(self, candidate: Candidate) -> Evaluation:
+        """Evaluate a plan as far as the search needs.
+
+        A plan that cannot serve the peak hour, whatever its ratings, is not dispatched over the
+        horizon when a plan is known that leaves nothing unserved.
+        """
+        if candidate.beat_full_service and self._serving_comes_first():
+            pruned = self._prune(candidate.plan)
+            if pruned is not None:
+                return pruned
+        return self.evaluate(candidate.plan, complete=False)
+
+    def _serving_comes_first(self) -> bool:
+        return self.mode == "each" and set(self.settings.objectives[0]) == {"unserved_mwh"}
+
+    def _prune(self, plan: Plan) -> Evaluation | None:
+        """The evaluation of a plan that leaves load unserved at the peak; None for the others."""
+        began, d = time.perf_counter(), self.dispatcher
+        before = self._work()
+        unserved, status = unserved_at_peak(d, plan, self.space.budget - self.space.cost(plan))
+        if not unserved > self.settings.unserved_tolerance_mw:
+            return None
+        # Ranks losers among one another: the peak's shortfall over the day's load hours.
+        load = self.horizon.load_factor @ self.damaged.demand()[0]
+        estimate = unserved * float(load.sum() / load.max()) * self.horizon.dt_h
+        nothing = (FAILED,) * (len(self.settings.objectives) - 1)
+        names = ("operating_cost", "plan_cost", "loss_mwh")
+        values = {"unserved_mwh": estimate, "unserved_peak_mw": unserved}
+        return Evaluation(
+            plan=plan,
+            fitness=(float(f"{estimate:.6e}"), *nothing),
+            values=values | dict.fromkeys(names, FAILED),
+            complete=False,
+            pruned=True,
+            status=status,
+            **self._spent(before, began),
+        )
+
+    def _work(self) -> tuple[float, ...]:
+        d = self.dispatcher
+        return d.solves, d.iterations, d.compile_s, d.solve_s
+
+    def _spent(self, before: tuple[float, ...], began: float) -> dict[str, Any]:
+        """Work done since ``before``, as an Evaluation counts it."""
+        names = ("solves", "iterations", "compile_s", "solve_s")
+        spent: dict[str, Any] = {
+            name: now - then for name, now, then in zip(names, self._work(), before, strict=True)
+        }
+        return spent | {"wall_s": time.perf_counter() - began}
 
     def evaluate(self, plan: Plan, *, complete: bool = True) -> Evaluation:
         """Evaluate a plan.
@@ -102,7 +159,7 @@ class Evaluator:
         """
         began = time.perf_counter()
         d = self.dispatcher
-        before = (d.solves, d.iterations, d.compile_s, d.solve_s)
+        before = self._work()
         left = self.space.budget - self.space.cost(plan)
         if self.mode == "winner":
             rated, dispatch = ratings_at_peak(d, plan, left)
@@ -113,19 +170,15 @@ class Evaluator:
         if dispatch.ok and self.mode == "each":
             rated = self._trim(plan, rated, dispatch)
         values = self.values(rated, dispatch)
-        work = (d.solves, d.iterations, d.compile_s, d.solve_s)
-        solves, iterations, compile_s, solve_s = (a - b for a, b in zip(work, before, strict=True))
+        over = self._over_penetration(rated)
         return Evaluation(
             plan=rated,
-            fitness=self.fitness(values) if dispatch.ok else self._failed(),
+            fitness=self.fitness(values) if dispatch.ok and not over else self._failed(),
             values=values,
             complete=complete or values["unserved_mwh"] == 0.0 or self.mode == "winner",
-            status=worst_status(dispatch),
-            solves=int(solves),
-            iterations=int(iterations),
-            compile_s=compile_s,
-            solve_s=solve_s,
-            wall_s=time.perf_counter() - began,
+            status="infeasible" if over else worst_status(dispatch),
+            pruned=False,
+            **self._spent(before, began),
         )
 
     def values(self, plan: Plan, dispatch: Dispatch) -> dict[str, float]:
@@ -148,6 +201,14 @@ class Evaluator:
             for weights in self.settings.objectives
         )
         return tuple(float(f"{value:.6e}") for value in sums)
+
+    def _over_penetration(self, plan: Plan) -> bool:
+        """Whether ratings exceed the limit on capacity, as standard sizes can."""
+        d, sites = self.dispatcher, self.space.sites
+        peak = float(np.max(d.levels.factor @ d.grid.demand()[0])) * d.grid.base_mva
+        installed = sum(unit.rating_mw or 0.0 for unit in plan.units)
+        limit = sites.penetration_limit * peak if sites.penetration_limit < np.inf else np.inf
+        return sites.penetration_on_capacity and installed > limit * (1 + 1e-5)
 
     def _failed(self) -> tuple[float, ...]:
         return (FAILED,) * len(self.settings.objectives)

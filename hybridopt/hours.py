@@ -79,9 +79,8 @@ class StagedSolver:
         result = self.solve_running(state, stages, hold, expect_full, complete)
         if result.solution.ok:
             return result
-        for idle in self._idle_sets(state, hold):
-            gen_on = state.gen_on & ~idle
-            idling = replace(state, gen_on=gen_on)
+        for idle, dark in self._idle_sets(state, hold):
+            idling = replace(state, gen_on=state.gen_on & ~idle, site_on=state.site_on & ~dark)
             tried = self.solve_running(idling, stages, hold, False, complete)
             if tried.solution.ok:
                 return tried
@@ -165,20 +164,26 @@ class StagedSolver:
                 return False
         return True
 
-    def _idle_sets(self, state: State, hold: Mapping[str, float] | None) -> Iterator[Bools]:
-        """Sets of units that may stand still, from few to many, in the islands that need it.
+    def _idle_sets(
+        self, state: State, hold: Mapping[str, float] | None
+    ) -> Iterator[tuple[Bools, Bools]]:
+        """Units and DG sites that may stand still, as few as possible, in the islands that need it.
 
         A unit is worth stopping when it cannot idle by itself (p = q = 0 outside its limits);
         external grids are never stopped. While there are few, every set by size; else the units
-        with the highest minimum first. If none helps, all units of the island stand still: it may
-        lack the active power for its own losses.
+        with the highest minimum first. If none helps, all units of the island stand still (it may
+        lack the active power for its own losses), and at last its DG (too small for the charging
+        of its lines).
         """
         grid = self.model.grid
         island = grid.islands(state.branch_on)
         stoppable = state.gen_on[0] & np.array([kind != "ext_grid" for kind in grid.gen_kind])
         cannot_idle = (grid.p_min > 0) | (grid.q_min > 0) | (grid.q_max < 0)
         chosen = np.zeros(grid.n_gen, dtype=bool)
-        for number in np.unique(island[grid.gen_bus[stoppable]]):
+        site_bus = np.array(self.model.sites.bus, dtype=np.int64)
+        dark = np.zeros(len(site_bus), dtype=bool)
+        with_dg = island[site_bus[state.site_on]]
+        for number in np.unique([*island[grid.gen_bus[stoppable]], *with_dg]):
             here = island == number
             alone = self._only(state, here)
             if self._feasible(alone, hold):
@@ -192,9 +197,13 @@ class StagedSolver:
                     chosen |= off
                     break
             else:
-                return
-        if chosen.any():
-            yield chosen
+                sites = state.site_on & here[site_bus]
+                if not sites.any() or np.any(alone.gen_on[0] & ~units & grid.gen_forming):
+                    return
+                chosen |= units
+                dark |= sites
+        if chosen.any() or dark.any():
+            yield chosen, dark
 
     def _only(self, state: State, here: Bools) -> State:
         """The same hour with everything outside an island dead."""

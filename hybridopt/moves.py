@@ -8,6 +8,7 @@ from hybridopt.plan_space import NONE, Genome, PlanSpace
 from hybridopt.solvers.genetic import Operators
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from random import Random
 
     from hybridopt.grid import Plan
@@ -21,7 +22,37 @@ def plan_operators(space: PlanSpace) -> Operators[Plan]:
         crossover=lambda mother, father, rng: cross(space, mother, father, rng),
         repair=space.repair,
         decode=space.decode,
+        neighbours=lambda genome: neighbours(space, genome),
+        wider=lambda genome: wider(space, genome),
     )
+
+
+def neighbours(space: PlanSpace, genome: Genome) -> Iterator[Genome]:
+    """Every affordable genome with one branch flipped, or one unit moved, added or removed.
+
+    With standard sizes also with one unit resized.
+    """
+    n, k = space.n_lines, space.max_units
+    changes: list[tuple[int, tuple[int, ...]]] = [(g, (1 - genome[g],)) for g in range(n)]
+    sites = (NONE, *range(len(space.sites.bus)))
+    changes += [(n + unit, sites) for unit in range(k)]
+    if space.sizes_mw:
+        changes += [(n + k + unit, tuple(range(len(space.sizes_mw)))) for unit in range(k)]
+    for gene, values in changes:
+        for value in values:
+            changed = list(genome)
+            changed[gene] = value
+            plan = space.decode(changed)
+            if value != genome[gene] and space.affordable(plan):
+                yield space.encode(plan)
+
+
+def wider(space: PlanSpace, genome: Genome) -> Iterator[Genome]:
+    """Neighbours of every genome with one branch flipped: a branch traded for a unit's place."""
+    for gene in range(space.n_lines):
+        flipped = list(genome)
+        flipped[gene] = 1 - flipped[gene]
+        yield from neighbours(space, flipped)
 
 
 def mutate(space: PlanSpace, genome: Genome, rng: Random) -> Genome:

@@ -66,17 +66,32 @@ def choose_ratings(
     if not by_cost and (len(free) == 1 or not together):
         return Chosen(_fill(plan, min(cap, sites.max_mw)), None)
     hold = {"plan_cost": budget_left + _given_cost(dispatcher, plan)}
-    peak = dispatcher.state(plan, np.array([dispatcher.peak_level]), cap)
-    peak.dt[:] = 1.0
-    first = dispatcher.hour.solve(peak, [UNSERVED], hold, expect_full=False, complete=False)
-    dispatcher.count(first)
-    full = first.solution.ok and first.unserved_mwh == 0.0
+    unserved, _ = unserved_at_peak(dispatcher, plan, budget_left)
+    full = unserved <= dispatcher.settings.unserved_tolerance_mw
     after = stages[stages.index(UNSERVED) + 1] if stages[0] == UNSERVED else None
     if full and after == {"plan_cost": 1.0}:
         found = _cheapest_full_service(dispatcher, plan, cap, hold)
         if found is not None:
             return found
     return _coupled(dispatcher, plan, cap, hold, stages, full, complete)
+
+
+def unserved_at_peak(dispatcher: Dispatcher, plan: Plan, budget_left: float) -> tuple[float, str]:
+    """Least unserved power at the peak hour, whatever the ratings within the budget.
+
+    Returns
+    -------
+    unserved_mw : MW, weighted by priority, without what no plan can reach; inf if nothing solves
+    status : of the solution
+    """
+    cap = _largest_rating(dispatcher, budget_left)
+    peak = dispatcher.state(plan, np.array([dispatcher.peak_level]), cap)
+    peak.dt[:] = 1.0
+    hold = {"plan_cost": budget_left + _given_cost(dispatcher, plan)}
+    result = dispatcher.hour.solve(peak, [UNSERVED], hold, expect_full=False, complete=False)
+    dispatcher.count(result)
+    found = result.unserved_mwh if result.solution.ok else np.inf
+    return float(found), str(result.solution.status)
 
 
 def _largest_rating(dispatcher: Dispatcher, budget_left: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hybridopt.dispatch import Dispatcher
 from hybridopt.errors import HybridoptError, NoSolutionError
-from hybridopt.evaluate import Evaluation, Evaluator
+from hybridopt.evaluate import Candidate, Evaluation, Evaluator
 from hybridopt.export import plan_net
 from hybridopt.grid import Plan
 from hybridopt.moves import plan_operators
@@ -24,6 +24,7 @@ from hybridopt.stages import DeadIsland, Stage, dead_islands, stage_of
 from hybridopt.verify import Verification, verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from hybridopt.progress import Progress
@@ -208,10 +209,15 @@ def search(
     count = min(workers or os.cpu_count() or 1, options.population)
     names = [objective_name(weights) for weights in scenario.settings.objectives]
     with (
-        Workers[Plan, Evaluation](evaluator, count) as pool,
+        Workers[Candidate, Evaluation](evaluator, count) as pool,
         progress.generations(options.generations, options.population) as report,
     ):
-        run = minimize(pool.map, plan_operators(scenario.space), options, seed, names, report)
+
+        def evaluate(plans: Sequence[Plan], best: Evaluation | None) -> Iterator[Evaluation]:
+            full = best is not None and best.fitness[0] == 0.0
+            return pool.map([Candidate(plan, full) for plan in plans])
+
+        run = minimize(evaluate, plan_operators(scenario.space), options, seed, names, report)
     return _settle_ties(run, evaluator)
 
 
@@ -219,7 +225,7 @@ def _settle_ties(run: Run[Plan, Evaluation], evaluator: Evaluator) -> Run[Plan, 
     """Pursue all objectives for the plans that tie with the best on the first one."""
     first = run.best.fitness[0]
     for plan, evaluation in list(run.cache.items()):
-        if evaluation.fitness[0] == first and not evaluation.complete:
+        if evaluation.fitness[0] == first and not (evaluation.complete or evaluation.pruned):
             run.cache[plan] = evaluator.evaluate(plan)
     run.best = min(run.cache.values(), key=lambda value: value.fitness)
     return run

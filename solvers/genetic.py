@@ -12,6 +12,7 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from deap import base, tools
@@ -52,6 +53,8 @@ class Operators(Generic[Solution]):
     crossover : a genome from two
     repair : makes a genome valid, in normal form
     decode : solution of a genome; equal solutions are evaluated once
+    neighbours : every valid genome that is one change away, in normal form
+    wider : genomes a little further away, tried when all neighbours of the best are known
     """
 
     create: Callable[[random.Random], Genome]
@@ -59,6 +62,8 @@ class Operators(Generic[Solution]):
     crossover: Callable[[Genome, Genome, random.Random], Genome]
     repair: Callable[[Genome, random.Random], Genome]
     decode: Callable[[Genome], Solution]
+    neighbours: Callable[[Genome], Iterator[Genome]]
+    wider: Callable[[Genome], Iterator[Genome]]
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def own_random(rng: random.Random) -> Iterator[None]:
 
 
 def minimize(
-    evaluate: Callable[[Sequence[Solution]], Iterator[Value]],
+    evaluate: Callable[[Sequence[Solution], Value | None], Iterator[Value]],
     operators: Operators[Solution],
     options: GeneticOptions,
     seed: int,
@@ -133,7 +138,7 @@ def minimize(
 
     Parameters
     ----------
-    evaluate : values of solutions, in order
+    evaluate : values of solutions, in order; told the best value of earlier generations, if any
     seed : of all random numbers
     objectives : names of the fitness values, for the log
     report : called with the generation, the evaluations done in it and the run so far
@@ -157,7 +162,14 @@ def minimize(
             with own_random(rng):
                 chosen = _select(population, options)
             genomes = _offspring(chosen, population, cache, operators, options, rng)
-        count = _evaluate(genomes, operators, cache, evaluate, lambda n: report(generation, n, run))  # noqa: B023
+        known = run.best if run else None
+        count = _evaluate(
+            genomes,
+            operators,
+            cache,
+            partial(_told, evaluate, known),
+            partial(_report, report, generation, run),
+        )
         newcomers = [_individual(g, cache[operators.decode(g)], weights) for g in genomes]
         elite = tools.selBest(population, options.elite) if population else []
         population = elite + newcomers[: options.population - len(elite)]
@@ -170,13 +182,46 @@ def minimize(
         run.log.append(_row(generation, run, population, count, objectives, began))
         report(generation, -1, run)
         stalled = 0 if improved else stalled + 1
-        if options.stall_generations and stalled >= options.stall_generations:
-            run.stopped_because = f"no better plan in {stalled} generations"
+        if _settled(stalled, population, cache, operators, options):
+            run.stopped_because = (
+                f"no better plan in {stalled} generations, and none one change away"
+            )
             break
     if run is None:
         raise ValueError("generations must not be negative")
     run.stopped_because = run.stopped_because or "all generations done"
     return run
+
+
+def _told(
+    evaluate: Callable[[Sequence[Solution], Value | None], Iterator[Value]],
+    known: Value | None,
+    solutions: Sequence[Solution],
+) -> Iterator[Value]:
+    return evaluate(solutions, known)
+
+
+def _report(
+    report: Callable[[int, int, Run[Solution, Value] | None], None],
+    generation: int,
+    run: Run[Solution, Value] | None,
+    done: int,
+) -> None:
+    report(generation, done, run)
+
+
+def _settled(
+    stalled: int,
+    population: list[_Individual],
+    cache: dict[Solution, Value],
+    operators: Operators[Solution],
+    options: GeneticOptions,
+) -> bool:
+    """Whether to stop early: nothing better for a while, and nothing left to try nearby."""
+    if not options.stall_generations or stalled < options.stall_generations:
+        return False
+    best = list(tools.selBest(population, 1)[0])
+    return not _unexplored(operators.neighbours(best), cache, operators)
 
 
 def _create(
@@ -212,10 +257,21 @@ def _offspring(
     options: GeneticOptions,
     rng: random.Random,
 ) -> list[Genome]:
-    """Cross and mutate parents; a child that was seen before is mutated again a few times."""
-    genomes: list[Genome] = []
-    fresh: set[Hashable] = set()
-    for _ in range(len(population) - min(options.elite, len(population) - 1)):
+    """Half of the children are new neighbours of the best, the rest crossed and mutated parents.
+
+    When every neighbour of the best is known, all children come from further away, as long as
+    there are any. A child that was seen before is mutated again a few times.
+    """
+    size = len(population) - min(options.elite, len(population) - 1)
+    best = list(tools.selBest(population, 1)[0])
+    near = _unexplored(operators.neighbours(best), cache, operators)
+    if near:
+        genomes = rng.sample(near, min(len(near), size // 2))
+    else:
+        far = _unexplored(operators.wider(best), cache, operators)
+        genomes = rng.sample(far, min(len(far), size))
+    fresh: set[Hashable] = {operators.decode(genome) for genome in genomes}
+    while len(genomes) < size:
         mother, father = rng.choice(chosen), rng.choice(chosen)
         child = list(mother)
         if rng.random() < options.crossover_rate:
@@ -231,6 +287,18 @@ def _offspring(
         fresh.add(operators.decode(child))
         genomes.append(child)
     return genomes
+
+
+def _unexplored(
+    genomes: Iterator[Genome], cache: dict[Solution, Value], operators: Operators[Solution]
+) -> list[Genome]:
+    """Genomes whose solutions are not known yet, each solution once."""
+    found: dict[Solution, Genome] = {}
+    for genome in genomes:
+        solution = operators.decode(genome)
+        if solution not in cache:
+            found.setdefault(solution, genome)
+    return list(found.values())
 
 
 def _evaluate(

@@ -346,6 +346,20 @@ def test_condenser_that_cannot_cover_its_islands_losses_stands_still(split, disp
     assert d.energised[0].tolist() == [True, True, False, False]
 
 
+def test_distributed_generator_too_small_for_its_island_leaves_it_dark(split, dispatcher_of):
+    """It cannot take in what the lines' charging gives; the rest of the grid goes on."""
+    split.line["c_nf_per_km"] = 30000.0
+    sites = DGSites(bus=(3,), tan_phi=0.5)
+    dispatcher = dispatcher_of(split, sites=sites)
+    d = dispatcher.dispatch(Plan((), (Unit(3, 0.1),)))
+    assert d.ok
+    assert d.energised[0].tolist() == [True, True, False, False]
+    assert d.unserved_mw[0] == pytest.approx(2.0, abs=1e-4)
+    assert d.p_mw[0, -1] == 0
+    assert not d.running[0, -1]
+    assert dispatcher.dispatch(Plan((), (Unit(3, 9.0),))).energised.all()
+
+
 def test_external_grid_is_never_off(split, dispatcher_of):
     """It must deliver 5 MW where 2 are wanted: no feasible point, and the text says so."""
     split.ext_grid["min_p_mw"] = 5.0
