@@ -118,7 +118,7 @@ class Evaluator:
         """The evaluation of a plan that leaves load unserved at the peak; None for the others."""
         began, d = time.perf_counter(), self.dispatcher
         before = self._work()
-        unserved, status = unserved_at_peak(d, plan, self.space.budget - self.space.cost(plan))
+        unserved, status = unserved_at_peak(d, plan, self.space.left_for_ratings(plan))
         if not unserved > self.settings.unserved_tolerance_mw:
             return None
         # Ranks losers among one another: the peak's shortfall over the day's load hours.
@@ -160,7 +160,7 @@ class Evaluator:
         began = time.perf_counter()
         d = self.dispatcher
         before = self._work()
-        left = self.space.budget - self.space.cost(plan)
+        left = self.space.left_for_ratings(plan)
         if self.mode == "winner":
             rated, dispatch = ratings_at_peak(d, plan, left)
         else:

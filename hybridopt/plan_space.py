@@ -100,6 +100,10 @@ class PlanSpace:
         free = sum(u.rating_mw is None for u in plan.units)
         return self.cost(plan) + free * self.sites.cost_per_mw * self.sites.min_mw
 
+    def left_for_ratings(self, plan: Plan) -> float:
+        """What a plan leaves of the budget, currency; a hair less, because sums are rounded."""
+        return max(self.budget * (1 - 1e-12) - self.cost(plan), 0.0)
+
     def affordable(self, plan: Plan) -> bool:
         """Whether the plan can be had within the budget; free units need some money left."""
         left = self.budget - self.least_cost(plan)
