@@ -162,13 +162,14 @@ def test_neighbours_are_one_change_away(pair):
     if not s.affordable(plan):
         return
     normal = s.encode(plan)
+    # two units may meet at one bus: one goes, the other takes its size
     for genome in plan_operators(s).neighbours(normal):
         other = s.decode(genome)
         assert s.affordable(other)
         assert s.encode(other) == genome
         lines = len(set(plan.branches) ^ set(other.branches))
         units = len(set(plan.units) ^ set(other.units))
-        assert (lines, units) in {(1, 0), (0, 1), (0, 2), (0, 0)}
+        assert (lines, units) in {(1, 0), (0, 1), (0, 2), (0, 3), (0, 0)}
 
 
 def test_cost_counts_lines_and_given_ratings():

@@ -176,7 +176,7 @@ def everything_damaged(**more):
 
 def test_all_loads_lost_is_bad_input():
     """PowerModelsRestoration #53."""
-    with pytest.raises(InputError, match="no load|every load"):
+    with pytest.raises(InputError, match=r"no load|every load"):
         load_case({"network": "case9", "event": {"loads": [4, 6, 8]}})
 
 
