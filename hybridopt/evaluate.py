@@ -6,7 +6,7 @@ An Evaluator is a picklable description; each process compiles its models on the
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,9 +90,10 @@ class Evaluator:
     def dispatcher(self) -> Dispatcher:
         """Compiled models of this process."""
         if self._dispatcher is None:
-            self._dispatcher = Dispatcher(
-                self.damaged, self.space.sites, self.horizon, self.settings
-            )
+            sites = self.space.sites
+            if self.mode == "winner":  # at the peak a unit delivers what is planned, not more
+                sites = replace(sites, max_p_ratio=1.0)
+            self._dispatcher = Dispatcher(self.damaged, sites, self.horizon, self.settings)
         return self._dispatcher
 
     def __getstate__(self) -> dict[str, Any]:
@@ -169,6 +170,11 @@ class Evaluator:
             dispatch = chosen.dispatch or d.dispatch(rated, complete=complete)
         if dispatch.ok and self.mode == "each":
             rated = self._trim(plan, rated, dispatch)
+            if len(rated.units) < len(plan.units):  # without a unit it is another plan
+                kept = {unit.bus for unit in rated.units}
+                fewer = tuple(unit for unit in plan.units if unit.bus in kept)
+                found = self.evaluate(Plan(plan.branches, fewer), complete=complete)
+                return replace(found, **self._spent(before, began))
         values = self.values(rated, dispatch)
         over = self._over_penetration(rated)
         return Evaluation(
@@ -216,9 +222,11 @@ class Evaluator:
     def _trim(self, asked: Plan, rated: Plan, dispatch: Dispatch) -> Plan:
         """Reduce ratings that were free to what the dispatch uses; drop units without use.
 
-        Changes nothing in the dispatch, and saves money where the plan's cost was no objective.
+        Changes nothing in the dispatch, and saves money. Where the plan's cost is an objective,
+        the ratings are as small as they can be already.
         """
         sites = self.space.sites
+        by_cost = any("plan_cost" in weights for weights in self.settings.objectives)
         n_gen = self.damaged.n_gen
         profile = sites.max_p_ratio * self.horizon.dg_profile
         units: list[Unit] = []
@@ -233,7 +241,8 @@ class Evaluator:
                 used = max(used, q / sites.tan_phi / sites.max_p_ratio)
             unlimited = np.isinf(sites.tan_phi) and q > NO_RATING_MW
             needed = used > NO_RATING_MW or unlimited or sites.min_mw > 0
-            unit = Unit(new.bus, min(max(used, sites.min_mw), new.rating_mw or 0.0))
+            most = new.rating_mw or 0.0
+            unit = Unit(new.bus, most if by_cost else min(max(used, sites.min_mw), most))
             (units if needed else spare).append(unit)
         return Plan(rated.branches, tuple(sorted(units + self._holding(dispatch, units, spare))))
 

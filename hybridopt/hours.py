@@ -116,7 +116,8 @@ class StagedSolver:
                     return work.result(best, full, 0.0)
             if not complete:
                 return work.result(first, state, unserved)
-            held["unserved_mwh"] = unserved * (1 + HOLD_SLACK) + tolerance * 1e-3
+            room = max(unserved - self._out_of_reach(state), 1.0) * HOLD_SLACK
+            held["unserved_mwh"] = unserved + room
             best = self._stages(state, rest, held, work, first) or first
             return work.result(best, state, unserved)
         best = self._stages(state, stages, held, work)
@@ -142,11 +143,17 @@ class StagedSolver:
             if not solution.ok:
                 return best
             best, start = solution, None
-            if len(goals) > 1:
-                break
             (goal, weight), *_ = goals.items()
+            if len(goals) > 1 or goal == "loss_mwh":
+                break  # no row holds these; what is left to choose hardly moves them
             held[goal] = solution.objective / weight + abs(solution.objective) * HOLD_SLACK
         return best
+
+    def _out_of_reach(self, state: State) -> float:
+        """Weighted energy demanded at dead buses, MWh: no dispatch changes it."""
+        alive, _ = self.model.energised(state)
+        lost = np.where(alive, 0.0, state.p_demand) * state.priority
+        return float(state.dt @ lost.sum(axis=1)) * self.model.grid.base_mva
 
     def _capacity_suffices(self, state: State) -> bool:
         """Whether units could cover the demand of each energised island; a necessary check."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hybridopt.elements import Elements
     from hybridopt.grid import Event, Grid
 
+PLANNED_P_RATIO = 1.5  # max_p over planned p in Tables 6 and 8 of Diaz Vargas et al. 2024
+
 
 def plan_space(
     elements: Elements, damaged: Grid, event: Event, new: Sequence[tuple[int, CandidateLine]]
@@ -119,6 +121,7 @@ def _sites(elements: Elements, damaged: Grid) -> DGSites:
         operating_cost=tuple(dg.cost_polynomial),
         grid_forming=dg.grid_forming,
         min_mw=dg.min_mw,
+        max_p_ratio=PLANNED_P_RATIO if dg.cost_basis == "planned_p" else 1.0,
         max_mw=np.inf if dg.max_mw is None else dg.max_mw,
         penetration_limit=np.inf if limit is None else limit,
         penetration_on_capacity=dg.penetration_basis == "capacity",

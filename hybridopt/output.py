@@ -84,7 +84,7 @@ def plan_dict(result: StudyResult) -> dict[str, Any]:
             {
                 "name": dispatch.unit_name[k],
                 "bus": grid.bus_id[unit.bus],
-                "max_p_mw": rating,
+                "max_p_mw": rating * space.sites.max_p_ratio,
                 "p_mw": float(dispatch.p_mw[row, k]),
                 "q_mvar": float(dispatch.q_mvar[row, k]),
                 "cost": space.sites.cost_per_mw * rating,

@@ -231,7 +231,7 @@ def read_point(
         np.add.at(left[t], grid.branch_to, -s_t[t])
     left -= p_served + 1j * q_served + abs(v) ** 2 * (g - 1j * b)
     imbalance = np.max(np.where(point.alive, abs(left), 0.0), axis=1, initial=0.0)
-    rating = [np.nan if u.rating_mw is None else u.rating_mw for u in units]
+    rating = [np.nan if u.rating_mw is None else u.rating_mw * sites.max_p_ratio for u in units]
     p_max = np.where(np.isfinite(grid.p_max), grid.p_max * base, np.nan)
     cost = [
         np.polynomial.polynomial.polyval(point.p[:, k] * base, grid.gen_cost[k])

@@ -172,7 +172,7 @@ def _resolve(
             message = f"bus {unit.bus} is out of service after the event"
             findings.append(Finding(f"{path} dg[{i}].bus", message))
         else:
-            units.append(Unit(position, unit.max_p_mw))
+            units.append(Unit(position, unit.max_p_mw / scenario.space.sites.max_p_ratio))
     if len({u.bus for u in units}) < len(units):
         findings.append(Finding(f"{path} dg", "two units at one bus; give one with their sum"))
     if findings:

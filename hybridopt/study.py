@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -164,6 +164,10 @@ def run_study(
     if not run.best.ok:
         raise HybridoptError("no plan could be dispatched; see the generation log")
     dispatcher = evaluator.dispatcher
+    if dispatcher.sites != scenario.space.sites:
+        dispatcher = Dispatcher(
+            scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
+        )
     with progress.task("Dispatch of the best plan", len(dispatcher.levels.weight_h)) as advance:
         dispatch = dispatcher.dispatch(run.best.plan, advance)
     if not dispatch.ok:
@@ -226,7 +230,9 @@ def _settle_ties(run: Run[Plan, Evaluation], evaluator: Evaluator) -> Run[Plan, 
     first = run.best.fitness[0]
     for plan, evaluation in list(run.cache.items()):
         if evaluation.fitness[0] == first and not (evaluation.complete or evaluation.pruned):
-            run.cache[plan] = evaluator.evaluate(plan)
+            # The first objective stays as it was: holding it for the others moves it by 1e-7.
+            settled = evaluator.evaluate(plan)
+            run.cache[plan] = replace(settled, fitness=(first, *settled.fitness[1:]))
     run.best = min(run.cache.values(), key=lambda value: value.fitness)
     return run
 
