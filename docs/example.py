@@ -8,6 +8,7 @@ from hybridopt import load_case, run_study, write_results
 
 
 def main(folder: str) -> None:
+    """Study a net with an event, and write its report."""
     net = pandapower.networks.case14()
     net.load.loc[net.load.bus == 2, "p_mw"] *= 1.2  # any net of your own; it is left alone
     case = {

@@ -133,9 +133,9 @@ class DgResources(Table):
     cost_per_mw: NonNegative = 0.0
     """Cost of installing one MW of cost_basis."""
     cost_basis: Literal["rating", "planned_p"] = "rating"
-    """cost_per_mw counts the unit's rating, or the power planned at the peak. With planned_p, min_mw,
-    max_mw and sizes_mw are planned powers too, and a unit may deliver 1.5 times its own over the
-    day, as in Diaz Vargas et al. 2024."""
+    """cost_per_mw counts the unit's rating, or the power planned at the peak. With planned_p,
+    min_mw, max_mw and sizes_mw are planned powers too, and a unit may deliver 1.5 times its own
+    over the day, as in Diaz Vargas et al. 2024."""
     operating_cost_per_mwh: NonNegative = 0.0
     """Cost of a unit's energy, currency per MWh."""
     operating_cost: Polynomial | None = None

@@ -268,7 +268,7 @@ def schema() -> None:
     """Print the JSON schema of case files."""
     from hybridopt.case_json import json_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    print(json_schema(), end="")
 
 
 @app.command()

@@ -30,16 +30,16 @@ def _show(value: Any, digits: int = 2) -> str:
 def stages_table(stages: dict[str, dict[str, Any]]) -> Table:
     """The network at the peak hour, one row for each state."""
     table = _table(
-        "At the peak hour",
+        "At the peak hour: power in MW, voltage in pu, loading in %",
         "State",
-        "Load MW",
-        "Served MW",
-        "Unserved MW",
-        "Unserved %",
-        "Losses MW",
-        "Lowest pu",
-        "Highest pu",
-        "Loading %",
+        "Load",
+        "Served",
+        "Unserved",
+        "%",
+        "Losses",
+        "V min",
+        "V max",
+        "Loading",
     )
     for name, s in stages.items():
         table.add_row(
@@ -117,11 +117,12 @@ def study_tables(result: StudyResult) -> Iterator[Any]:
         f"rest {time['rest_s']:.1f} s); {time['wall_s']:.1f} s in all"
     )
     check = found["verification"]
+    loading = check["max_loading_percent"]
     yield (
         f"Verified by pandapower: {check['hours_checked']} of {day['hours']} h, mismatch "
         f"{check['max_mismatch_mva'] or 0:.1e} MVA, voltage violation "
-        f"{check['max_voltage_violation_pu'] or 0:.1e} pu, loading "
-        f"{_show(check['max_loading_percent'], 2)} %"
+        f"{check['max_voltage_violation_pu'] or 0:.1e} pu, "
+        + ("no branch is rated" if loading is None else f"loading {loading:.2f} %")
     )
 
 
@@ -141,4 +142,5 @@ def dispatch_tables(result: SingleDispatch) -> Iterator[Any]:
     yield ""
     yield f"Operating cost: {d.operating_cost:,.4f} {result.scenario.case.currency}"
     check = result.verification
-    yield f"Verified by pandapower: {check.hours_checked} h, mismatch {check.max_mismatch_mva} MVA"
+    mismatch = check.max_mismatch_mva or 0.0
+    yield f"Verified by pandapower: {check.hours_checked} h, mismatch {mismatch:.1e} MVA"
