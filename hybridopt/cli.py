@@ -74,7 +74,7 @@ def _invoke() -> int:
     """Run the command that was asked for; its exit code."""
     try:
         # Typer hands a command's exit code back instead of leaving, Ctrl-C's among them.
-        code = app(standalone_mode=False)
+        code = app(prog_name="hybridopt", standalone_mode=False)
     except typer.Abort:
         raise KeyboardInterrupt from None
     except Exception as error:
