@@ -222,7 +222,7 @@ class CompiledDispatch:
         for t, bus in references:
             free[t, bus] = False
         self._free(b, self.va, free, -np.inf, np.inf, 0.0)
-        demand = (state.p_demand != 0) | (state.q_demand != 0)
+        demand = (state.p_demand > 0) | ((state.p_demand == 0) & (state.q_demand != 0))
         b.fix(self.served[alive], 1.0)
         shed = alive & demand & ~state.must_serve[:, None]
         self._free(b, self.served, shed, 0.0, 1.0, 1.0)

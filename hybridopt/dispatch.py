@@ -137,6 +137,7 @@ class Dispatcher:
         for bus, weight in settings.priority.items():
             self.priority[bus] = weight
         p_can, _ = grid.demand(connected_only=True)
+        self.priority[p_can < 0] = 0.0  # cutting a negative load serves nobody
         total = self.levels.factor @ p_can
         self.peak_level = int(np.argmax(total))
         self.order = np.argsort(-total, kind="stable")  # heavy hours first

@@ -42,6 +42,8 @@ class Grid:
         Two-port admittances: ``i_from = y_ff v_from + y_ft v_to`` and so on.
     rate_from, rate_to : (n_branch,), pu, inf without a limit
         Largest current at either end, or largest apparent power at both (see ``rate_is_power``).
+    rate_share : (n_branch,)
+        Largest loading over 100 % (pandapower's ``max_loading_percent``), contained in the rates.
     rate_is_power : (n_branch,)
         True where the limit is an apparent power (MATPOWER), False where it is a current.
     branch_kind : "line" or "trafo";  branch_index : position in pandapower's table, -1 for new
@@ -76,6 +78,7 @@ class Grid:
     y_tt: Complexes
     rate_from: Floats
     rate_to: Floats
+    rate_share: Floats
     rate_is_power: Bools
     branch_in_service: Bools
     gen_name: tuple[str, ...]

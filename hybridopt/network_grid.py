@@ -110,6 +110,9 @@ def grid_from_net(
         y_tt=y[0],
         rate_from=np.concatenate([r[0] for r in rates]),
         rate_to=np.concatenate([r[1] for r in rates]),
+        rate_share=np.concatenate(
+            [_column(net[t], "max_loading_percent", 100.0) / 100 for t in ("line", "trafo")]
+        ),
         rate_is_power=np.full(n_line + n_trafo, branch_limit == "power"),
         branch_in_service=np.concatenate([net.line.in_service, net.trafo.in_service]).astype(bool),
         gen_bus=np.concatenate([bus_of(t) for t in ("ext_grid", "gen", "sgen")]),

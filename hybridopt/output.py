@@ -104,7 +104,7 @@ def _line_data(scenario: Scenario, branch: int) -> dict[str, float]:
         return {}
     row = scenario.net.line.loc[scenario.grid.branch_index[branch]]
     names = ("r_ohm_per_km", "x_ohm_per_km", "c_nf_per_km", "max_i_ka")
-    return {name: float(row[name]) for name in names}
+    return {name: float(row[name]) for name in names} | {"parallel": int(row["parallel"])}
 
 
 def dispatch_dict(dispatch: Dispatch, price: float) -> dict[str, Any]:

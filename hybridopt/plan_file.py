@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from hybridopt.case_fields import BusLabel, NonNegative, Number, Positive, Table, show
+from hybridopt.case_fields import BusLabel, NonNegative, Number, Positive, Table, Whole, show
 from hybridopt.case_findings import describe
 from hybridopt.case_place import format_path
 from hybridopt.case_resources import CandidateLine
@@ -31,6 +31,7 @@ class PlanLine(Table):
     x_ohm_per_km: Positive | None = None
     c_nf_per_km: NonNegative = 0.0
     max_i_ka: Positive | None = None
+    parallel: Annotated[Whole, Field(ge=1)] = 1
     cost: NonNegative = 0.0
 
     @field_validator("to_bus")
@@ -51,6 +52,7 @@ class PlanLine(Table):
             to_bus=self.to_bus,
             length_km=self.length_km,
             c_nf_per_km=self.c_nf_per_km,
+            parallel=self.parallel,
             cost=self.cost,
             **values,
         )

@@ -68,8 +68,7 @@ def time_table(run: RunFiles) -> Table | None:
     ]
     total: list[str] = []
     if wall:
-        columns.append(numbers("Share", "%", [100 * t / wall for _, t in known], decimals=1))
-        total = ["Execution time", fixed(wall, 2), "100.0"]
+        total = ["Execution time", fixed(wall, 2)]
     note = (
         "With several workers the parts add up the seconds of all of them."
         if wall and sum(t for _, t in known) > 1.02 * wall
@@ -153,6 +152,10 @@ def _known(text: str) -> str:
 
 
 def _dispatch_mode(run: RunFiles) -> str:
-    modes = {"each": "every candidate plan", "winner": "the winning plan only"}
+    pruned = run.number("search", "pruned_plans")
+    every = "every candidate plan"
+    if pruned:
+        every = f"candidate plans that can serve the peak hour; {fixed(pruned, 0)} cannot"
+    modes = {"each": every, "winner": "the winning plan only"}
     mode = str(run.value("dispatch_mode") or "")
     return modes.get(mode, mode)

@@ -80,8 +80,8 @@ class Dispatch:
 
     @property
     def unserved_mw(self) -> Floats:
-        """Unserved power, (n_t,)."""
-        return np.asarray(self.shed_mw.sum(axis=1), dtype=np.float64)
+        """Unserved power, (n_t,); cutting a negative load makes up for none."""
+        return np.asarray(self.shed_mw.clip(0.0).sum(axis=1), dtype=np.float64)
 
     @property
     def unserved_mwh(self) -> float:
@@ -263,7 +263,7 @@ def read_point(
         q_from_mvar=s_f.imag * base,
         p_to_mw=s_t.real * base,
         q_to_mvar=s_t.imag * base,
-        loading_percent=np.where(rated, np.maximum(side_f, side_t) * 100, np.nan),
+        loading_percent=np.where(rated, np.maximum(side_f, side_t) * 100 * grid.rate_share, np.nan),
         residual_mva=imbalance * base,
         iterations=point.iterations,
         solve_s=point.solve_s,

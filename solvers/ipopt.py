@@ -113,7 +113,8 @@ class Solution:
     message : Ipopt's name of its return code
     x : (n_x,) all variables, removed ones included
     objective : value of the goal
-    row_multiplier : (n_row,) derivative of the goal by the row's bound; 0 for removed rows
+    row_multiplier : (n_row,) minus the derivative of the goal by the row's bound; 0 for removed
+        rows
     x_multiplier : (n_x,) multiplier of the upper minus that of the lower bound
     violation : largest violation of a row (relative to its bound where that exceeds 1)
     iterations, solve_s : Ipopt's iterations and wall time in seconds
