@@ -51,7 +51,8 @@ INTERRUPTED = 130  # as shells report Ctrl-C
 def main() -> None:
     """Run the program; every error of ours becomes an exit code and a message."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminated)
+        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGINT, _stop)
     try:
         sys.exit(_invoke())
     except InputError as error:
@@ -61,6 +62,7 @@ def main() -> None:
     except HybridoptError as error:
         _fail(1, str(error))
     except KeyboardInterrupt:
+        _repeat(0)
         _fail(INTERRUPTED, "Interrupted; no result was written.")
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -89,8 +91,17 @@ def _invoke() -> int:
     return code if isinstance(code, int) else 0
 
 
-def _terminated(*_: object) -> NoReturn:
+def _stop(*_: object) -> NoReturn:
+    """Stop the command, and again after a while: Python drops an exception inside a finaliser."""
+    _repeat(3)
     raise KeyboardInterrupt
+
+
+def _repeat(seconds: float) -> None:
+    """Stop the command every so often (0: no more); not on Windows, which has no such timer."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _stop)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _fail(code: int, *lines: str) -> NoReturn:

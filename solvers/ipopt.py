@@ -10,7 +10,10 @@ One process, one solver: neither the ASL handle nor MUMPS is thread-safe.
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -23,7 +26,7 @@ from hybridopt.errors import SolverUnavailableError
 from hybridopt.solvers.install import asl_library
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
     from pyomo.environ import ConcreteModel
@@ -72,8 +75,6 @@ IPOPT_STATUS: dict[int, tuple[Status, str]] = {
     -102: (Status.FAILED, "Insufficient_Memory"),
     -199: (Status.FAILED, "Internal_Error"),
 }
-
-USER_STOP = 5
 
 
 @dataclass
@@ -162,6 +163,7 @@ class _Problem:
     hess_values: Floats
     multiplier: Floats
     iterations: int = field(default=0)
+    stopped_by: int | None = field(default=None)
 
     def objective(self, x: Floats) -> float:
         self.x[self.free] = x
@@ -194,8 +196,37 @@ class _Problem:
         self.asl.eval_hes_lag(self.x, self.multiplier, self.hess_values, factor)
         return self.hess_values[self.hess[0]]
 
-    def intermediate(self, _mode: int, iteration: int, *_: Any) -> None:
+    def intermediate(self, _mode: int, iteration: int, *_: Any) -> bool:
         self.iterations = iteration
+        return self.stopped_by is None
+
+
+@contextmanager
+def _signals_wait(problem: _Problem) -> Iterator[None]:
+    """Let Ctrl-C and termination end the solve at its next iteration, and only then act.
+
+    An exception inside one of Ipopt's callbacks can crash the process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def note(number: int, _frame: Any) -> None:
+        problem.stopped_by = number
+
+    watched = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, n)]
+    before = {
+        number: signal.signal(number, note)
+        for number in watched
+        if callable(signal.getsignal(number))  # neither ignored nor left to the system
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if problem.stopped_by is not None:
+        signal.raise_signal(problem.stopped_by)
 
 
 class CompiledModel:
@@ -286,9 +317,8 @@ class CompiledModel:
             for name, value in (WITHIN | dict(options)).items():
                 cy.add_option(name, value)
             start = np.clip(bounds.x_start[free], bounds.x_min[free], bounds.x_max[free])
-            x_free, info = cy.solve(start)
-        if info["status"] == USER_STOP:  # Ctrl-C inside a callback; nothing else asks for it
-            raise KeyboardInterrupt
+            with _signals_wait(problem):
+                x_free, info = cy.solve(start)
         solve_s = time.perf_counter() - began
         x = problem.x
         x[free] = np.clip(x_free, bounds.x_min[free], bounds.x_max[free])
