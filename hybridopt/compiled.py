@@ -122,6 +122,7 @@ class CompiledDispatch:
         if hasattr(model, "penetration"):
             count = 1 if sites.penetration_on_capacity else n_t
             self._penetration = nlp.rows(model.penetration, count)
+        self._islands: tuple[bytes, Ints] | None = None
         self._base = self._everything_fixed()
 
     def _everything_fixed(self) -> Bounds:
@@ -131,6 +132,13 @@ class CompiledDispatch:
         bounds.x_min[:] = bounds.x_max[:] = bounds.x_start[:] = 0.0
         bounds.fix(self.vm, 1.0)
         return bounds
+
+    def islands(self, branch_on: Bools) -> Ints:
+        """Island of each bus, (n_bus,); the last topology's are kept, hours ask for it often."""
+        key = branch_on.tobytes()
+        if self._islands is None or self._islands[0] != key:
+            self._islands = (key, self.grid.islands(branch_on))
+        return self._islands[1]
 
     def energised(self, state: State) -> tuple[Bools, list[tuple[int, int]]]:
         """Which buses are energised, and the angle reference of each island.
@@ -143,7 +151,7 @@ class CompiledDispatch:
         references : (hour, bus) pairs, one for each energised island and hour
         """
         grid, sites = self.grid, self.sites
-        island = grid.islands(state.branch_on)
+        island = self.islands(state.branch_on)
         site_bus = [bus for bus, on in zip(sites.bus, state.site_on, strict=True) if on]
         alive = np.zeros((self.n_t, grid.n_bus), dtype=bool)
         references: list[tuple[int, int]] = []

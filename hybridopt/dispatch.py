@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hybridopt.case import Horizon
     from hybridopt.grid import DGSites, Grid
     from hybridopt.hours import HourResult
+    from hybridopt.solvers.ipopt import Solution
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -231,11 +232,15 @@ class Dispatcher:
         ]
         results: dict[int, HourResult] = {}
         full = False  # heavy hours first: ask how much can be served before trying all of it
+        nearby: Solution | None = None
         for level in self.order if levels is None else levels:
             state = self.state(plan, np.array([level]))
             state.dt[:] = 1.0
-            result = self.hour.solve(state, stages, expect_full=full, complete=complete)
+            result = self.hour.solve(
+                state, stages, expect_full=full, complete=complete, nearby=nearby
+            )
             full = result.unserved_mwh == 0.0
+            nearby = result.solution if full else None
             self.count(result)
             results[int(level)] = result
             progress()
