@@ -94,6 +94,17 @@ def unserved_at_peak(dispatcher: Dispatcher, plan: Plan, budget_left: float) -> 
     return float(found), str(result.solution.status)
 
 
+def ratings_cost_at_peak(dispatcher: Dispatcher, plan: Plan, budget_left: float) -> float:
+    """Least cost of ratings that serve the peak hour in full, currency.
+
+    A lower bound on what they cost over all hours; -inf where no solution was found.
+    """
+    cap = _largest_rating(dispatcher, budget_left)
+    hold = {"plan_cost": budget_left + _given_cost(dispatcher, plan)}
+    result = _over(dispatcher, plan, cap, hold, {"plan_cost": 1.0}, [dispatcher.peak_level])
+    return float(result.solution.objective) if result.solution.ok else -np.inf
+
+
 def _largest_rating(dispatcher: Dispatcher, budget_left: float) -> float:
     """Largest rating of one unit that budget and penetration allow, MW."""
     sites = dispatcher.sites
