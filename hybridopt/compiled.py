@@ -34,6 +34,7 @@ class State:
     Attributes
     ----------
     branch_on : (n_branch,) closed branches
+    branch_scale : (n_branch,) admittance of each branch over that in the grid
     gen_on : (n_t, n_gen) units that run
     site_on : (n_site,) installed generators
     rating_min, rating_max : (n_site,), pu; equal where the rating is given
@@ -42,10 +43,12 @@ class State:
     dt : (n_t,), h; 0 leaves an hour out
     priority : (n_bus,) weight of unserved energy
     shunt_g, shunt_b : (n_bus,), pu
+    vm_start : (n_bus,), pu; where voltages start, if the limits allow it
     must_serve : (n_t,) hours in which every energised bus is served in full
     """
 
     branch_on: Bools
+    branch_scale: Floats
     gen_on: Bools
     site_on: Bools
     rating_min: Floats
@@ -57,6 +60,7 @@ class State:
     priority: Floats
     shunt_g: Floats
     shunt_b: Floats
+    vm_start: Floats
     must_serve: Bools
 
 
@@ -173,7 +177,7 @@ class CompiledDispatch:
         goals: Mapping[str, float],
         hold: Mapping[str, float] | None = None,
     ) -> Bounds:
-        """Bounds of one problem, started flat.
+        """Bounds of one problem, started flat but for the set-points that a plan gives.
 
         Parameters
         ----------
@@ -203,6 +207,7 @@ class CompiledDispatch:
         closed = state.branch_on & alive[:, grid.branch_from]
         for rows, rate in zip(self.limit_rows, (grid.rate_from, grid.rate_to), strict=True):
             b.row_on[rows[closed & np.isfinite(rate)]] = True
+            self._scale_limits(b, rows, state.branch_scale)
         for goal, value in (hold or {}).items():
             if goal in self._hold and np.isfinite(value):
                 row = self._hold[goal]
@@ -210,10 +215,16 @@ class CompiledDispatch:
                 b.row_min[row], b.row_max[row] = -np.inf, value
         return b
 
+    def _scale_limits(self, b: Bounds, rows: Ints, scale: Floats) -> None:
+        """Right-hand sides of the limits: |i|^2 <= rate^2 where i is the grid's times the scale."""
+        for branch in np.flatnonzero(scale != 1.0):
+            kept = rows[:, branch][rows[:, branch] >= 0]
+            b.row_max[kept] = 1.0 / scale[branch] ** 2
+
     def _set_data(self, b: Bounds, state: State) -> None:
         for name, columns in self._data.items():
             value = {
-                "closed": state.branch_on,
+                "closed": state.branch_on * state.branch_scale,
                 "dg_on": np.broadcast_to(state.site_on, (self.n_t, len(state.site_on))),
             }.get(name)
             value = getattr(state, name) if value is None else value
@@ -224,7 +235,7 @@ class CompiledDispatch:
         self, b: Bounds, state: State, alive: Bools, references: list[tuple[int, int]]
     ) -> None:
         grid = self.grid
-        vm_start = np.clip(1.0, grid.vm_min, grid.vm_max)
+        vm_start = np.clip(state.vm_start, grid.vm_min, grid.vm_max)
         self._free(b, self.vm, alive, grid.vm_min, grid.vm_max, vm_start)
         free = alive.copy()
         for t, bus in references:

@@ -8,13 +8,13 @@ chooses those first.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hybridopt.compiled import CompiledDispatch, State
-from hybridopt.grid import Plan, Unit, apply_plan
+from hybridopt.grid import Plan, apply_plan, branch_scale
 from hybridopt.hours import UNSERVED, Goals, StagedSolver
 from hybridopt.infeasible import blocking_limit
 from hybridopt.result import Dispatch, Point, read_point, stack_points
@@ -181,16 +181,19 @@ class Dispatcher:
         factor = self.levels.factor[levels]
         site_on = np.zeros(n_site, dtype=bool)
         low, high = np.zeros(n_site), np.zeros(n_site)
+        vm_start = np.ones(grid.n_bus)
         for unit in plan.units:
             s = self.sites.bus.index(unit.bus)
             site_on[s] = True
             free = unit.rating_mw is None
             low[s] = (self.sites.min_mw if free else unit.rating_mw) / base  # type: ignore[operator]
             high[s] = (min(self.sites.max_mw, cap_mw) if free else unit.rating_mw) / base  # type: ignore[operator]
+            vm_start[unit.bus] = unit.vm_pu or 1.0
         g, b = grid.shunt()
         running = grid.gen_in_service & grid.bus_in_service[grid.gen_bus]
         return State(
             branch_on=grid.branch_usable(),
+            branch_scale=branch_scale(grid, plan),
             gen_on=np.tile(running, (n_t, 1)),
             site_on=site_on,
             rating_min=np.minimum(low, high),
@@ -202,8 +205,17 @@ class Dispatcher:
             priority=self.priority,
             shunt_g=g,
             shunt_b=b,
+            vm_start=vm_start,
             must_serve=np.zeros(n_t, dtype=bool),
         )
+
+    def hourly_stages(self) -> list[Goals]:
+        """The goals of an hour whose ratings are all given: what the plan costs is settled."""
+        return [
+            kept
+            for goals in self.settings.stages()
+            if (kept := {goal: w for goal, w in goals.items() if goal != "plan_cost"})
+        ]
 
     def solve_levels(
         self,
@@ -225,11 +237,7 @@ class Dispatcher:
         -------
         dict of level -> HourResult, each for one hour (not weighted)
         """
-        stages = [
-            kept
-            for goals in self.settings.stages()
-            if (kept := {goal: w for goal, w in goals.items() if goal != "plan_cost"})
-        ]
+        stages = self.hourly_stages()
         results: dict[int, HourResult] = {}
         full = False  # heavy hours first: ask how much can be served before trying all of it
         nearby: Solution | None = None
@@ -317,6 +325,7 @@ class Dispatcher:
         """The plan with ratings (pu, by site) filled in."""
         base = self.grid.base_mva
         units = tuple(
-            Unit(u.bus, float(rating_pu[self.sites.bus.index(u.bus)] * base)) for u in plan.units
+            replace(u, rating_mw=float(rating_pu[self.sites.bus.index(u.bus)] * base))
+            for u in plan.units
         )
-        return Plan(plan.branches, units)
+        return replace(plan, units=units)

@@ -220,24 +220,49 @@ class DGSites:
 
 @dataclass(frozen=True, order=True)
 class Unit:
-    """A distributed generator of a plan: its bus position and rating (None: to be chosen)."""
+    """A distributed generator of a plan.
+
+    Attributes
+    ----------
+    bus : position
+    rating_mw : MW; None while it is to be chosen
+    vm_pu : pu; voltage set-point that a plan gives, where a dispatch starts from; None for 1 pu
+    """
 
     bus: int
     rating_mw: float | None = None
+    vm_pu: float | None = None
+
+
+@dataclass(frozen=True, order=True)
+class NewLine:
+    """A line whose end buses and length a plan chooses.
+
+    Attributes
+    ----------
+    branch : position in the search grid, where it stands for a pair of buses
+    length_km : km
+    """
+
+    branch: int
+    length_km: float
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the operator does: branches to close and generators to place.
+    """What the operator does: branches to close, lines to build and generators to place.
 
     Attributes
     ----------
     branches : sorted branch positions (damaged, new and tie lines) that are closed
     units : distributed generators, sorted by bus position
+    new_lines : lines with a length of their own, sorted by branch position; the grid holds them
+        as lines of 1 km without charging
     """
 
     branches: tuple[int, ...] = ()
     units: tuple[Unit, ...] = ()
+    new_lines: tuple[NewLine, ...] = ()
 
 
 def apply_event(grid: Grid, event: Event) -> Grid:
@@ -262,4 +287,22 @@ def apply_plan(grid: Grid, plan: Plan) -> Grid:
     """Close the plan's branches (its generators are dispatched beside the grid's own)."""
     closed = grid.branch_in_service.copy()
     closed[list(plan.branches)] = True
-    return replace(grid, branch_in_service=closed)
+    closed[[line.branch for line in plan.new_lines]] = True
+    built = replace(grid, branch_in_service=closed)
+    if not plan.new_lines:
+        return built
+    scale = branch_scale(grid, plan)
+    y = {name: getattr(grid, name) * scale for name in ("y_ff", "y_ft", "y_tf", "y_tt")}
+    return replace(built, **y)
+
+
+def branch_scale(grid: Grid, plan: Plan) -> Floats:
+    """Admittance of each branch in a plan over that in the grid, (n_branch,).
+
+    1 for all but the plan's lines of chosen length: without charging, the admittance of a line is
+    that of 1 km over its length.
+    """
+    scale = np.ones(grid.n_branch)
+    for line in plan.new_lines:
+        scale[line.branch] = 1.0 / line.length_km
+    return scale

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybridopt.grid import Plan, Unit
 from hybridopt.hours import UNSERVED, Goals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hybridopt.dispatch import Dispatcher
+    from hybridopt.grid import Plan
     from hybridopt.hours import HourResult
     from hybridopt.result import Dispatch
 
@@ -127,8 +127,8 @@ def _given_cost(dispatcher: Dispatcher, plan: Plan) -> float:
 
 def _fill(plan: Plan, rating_mw: float) -> Plan:
     """Give every free unit the same rating."""
-    units = tuple(Unit(u.bus, rating_mw) if u.rating_mw is None else u for u in plan.units)
-    return Plan(plan.branches, units)
+    units = tuple(replace(u, rating_mw=rating_mw) if u.rating_mw is None else u for u in plan.units)
+    return replace(plan, units=units)
 
 
 def _read_ratings(
@@ -145,10 +145,10 @@ def _read_ratings(
     # Ipopt meets the budget to 1e-8; a cap is a cap.
     scale = min(1.0, budget / cost) if cost > 0 else 1.0
     units = tuple(
-        Unit(new.bus, (new.rating_mw or 0.0) * scale) if old.rating_mw is None else old
+        replace(new, rating_mw=(new.rating_mw or 0.0) * scale) if old.rating_mw is None else old
         for old, new in zip(plan.units, filled.units, strict=True)
     )
-    return Plan(plan.branches, units)
+    return replace(plan, units=units)
 
 
 def _cheapest_full_service(
@@ -234,7 +234,10 @@ def ratings_at_peak(
     state = dispatcher.state(plan, np.array([level]), cap)
     state.dt[:] = 1.0
     hold = {"plan_cost": budget_left + _given_cost(dispatcher, plan)}
-    result = dispatcher.hour.solve(state, dispatcher.settings.stages(), hold)
+    if all(unit.rating_mw is not None for unit in plan.units):
+        result = dispatcher.hour.solve(state, dispatcher.hourly_stages())
+    else:
+        result = dispatcher.hour.solve(state, dispatcher.settings.stages(), hold)
     dispatcher.count(result)
     filled = _read_ratings(dispatcher, plan, result, hold["plan_cost"], ROOM)
     hours = dispatcher.horizon.hours[dispatcher.levels.of_hour == level][:1]

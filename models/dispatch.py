@@ -26,14 +26,16 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int) -> ConcreteModel:
     unit, ``served`` (share of the demand at each bus, P and Q together), ``dg_p``, ``dg_q`` at
     each site, and one ``rating`` (pu) per site over the whole horizon.
 
-    Data variables: ``closed`` (branches, 0 or 1), ``p_demand``, ``q_demand`` (pu), ``dt`` (h),
+    Data variables: ``closed`` (branches: 0, 1, or 1 over the length of a line that stands in the
+    grid with 1 km and no charging), ``p_demand``, ``q_demand`` (pu), ``dt`` (h),
     ``profile`` (largest DG output per unit of rating), ``dg_on`` (unit installed),
     ``shunt_g``, ``shunt_b`` (pu), ``weight_unserved`` per bus, and the weights ``goal_*``, each
     the goal's weight times ``dt``.
 
     Rows (their bounds are set when solving): ``balance_p``, ``balance_q``, ``limit_from``,
-    ``limit_to`` (scaled, <= 1), ``dg_cap_p``, ``dg_cap_q_max``, ``dg_cap_q_min``,
-    ``penetration``, ``hold_plan_cost``, ``hold_unserved``, ``hold_operating_cost``.
+    ``limit_to`` (scaled, <= 1 or the square of such a length), ``dg_cap_p``, ``dg_cap_q_max``,
+    ``dg_cap_q_min``, ``penetration``, ``hold_plan_cost``, ``hold_unserved``,
+    ``hold_operating_cost``.
 
     Parameters
     ----------
