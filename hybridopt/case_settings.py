@@ -34,15 +34,22 @@ class GeneticSettings(Table):
     """Probability that an offspring is mutated."""
     crossover_rate: Fraction = 0.9
     """Probability that two parents are crossed."""
-    selection: Literal["tournament", "best"] = "tournament"
-    """How parents are chosen: the best of a random few, or the best of all."""
+    selection: Literal["tournament", "best", "roulette"] = "tournament"
+    """How parents are chosen: the best of a random few, the best of all, or by rank at random."""
     selected: Count | None = None
     """Number of parents kept in each generation; as many as the population if not given."""
     tournament_size: Count = 3
     elite: Annotated[Whole, Field(ge=0)] = 2
     """Best plans that go into the next generation as they are."""
+    local_search: Fraction = 0.5
+    """Share of the offspring that are untried neighbours of the best plan: one element dropped,
+    added, swapped or moved. 0 is a plain genetic algorithm."""
     stall_generations: Count | None = None
     """Stop after so many generations without a better plan."""
+    time_limit_s: Positive | None = None
+    """Stop the search after so many seconds; `--resume` goes on for as many again."""
+    plan_limit_s: Positive = 600.0
+    """A worker process that takes longer over one plan is replaced, the plan tried once more."""
 
     @field_validator("selected", "tournament_size")
     @classmethod

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
-import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -19,6 +18,7 @@ from rich.console import Console
 from hybridopt import __version__
 from hybridopt.cases import builtin_cases, template
 from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError, collect
+from hybridopt.interrupt import heard, listen
 
 if TYPE_CHECKING:
     from hybridopt.progress import Progress
@@ -50,9 +50,7 @@ INTERRUPTED = 130  # as shells report Ctrl-C
 
 def main() -> None:
     """Run the program; every error of ours becomes an exit code and a message."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _stop)
-        signal.signal(signal.SIGINT, _stop)
+    listen()
     try:
         sys.exit(_invoke())
     except InputError as error:
@@ -62,7 +60,7 @@ def main() -> None:
     except HybridoptError as error:
         _fail(1, str(error))
     except KeyboardInterrupt:
-        _repeat(0)
+        heard()
         _fail(INTERRUPTED, "Interrupted; no result was written.")
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -91,29 +89,23 @@ def _invoke() -> int:
     return code if isinstance(code, int) else 0
 
 
-def _stop(*_: object) -> NoReturn:
-    """Stop the command, and again after a while: Python drops an exception inside a finaliser."""
-    _repeat(3)
-    raise KeyboardInterrupt
-
-
-def _repeat(seconds: float) -> None:
-    """Stop the command every so often (0: no more); not on Windows, which has no such timer."""
-    if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, _stop)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
-
 def _fail(code: int, *lines: str) -> NoReturn:
     for line in lines:
         print(line, file=sys.stderr)
     sys.exit(code)
 
 
-def _progress(quiet: bool) -> Progress:
+def _progress(quiet: bool, verbose: Any = None) -> Progress:
+    """Bars, or nothing; ``verbose`` is the scenario whose populations are printed."""
+    from functools import partial
+
+    from hybridopt.populations import describe
     from hybridopt.progress import BarProgress, NoProgress
 
-    return NoProgress() if quiet else BarProgress(Console(stderr=True))
+    if quiet and verbose is None:
+        return NoProgress()
+    console = Console(stderr=True)
+    return BarProgress(console, None if verbose is None else partial(describe, verbose))
 
 
 def _print_json(value: Any) -> None:
@@ -127,34 +119,60 @@ def run(
     case: CaseArgument,
     out: OutOption = None,
     seed: SeedOption = 0,
+    seeds: Annotated[
+        str | None,
+        typer.Option("--seeds", help="Several seeds, such as 0-9: one table.", metavar="A-B"),
+    ] = None,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Every plan, not those the search breeds.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what the result folder holds.")
+    ] = False,
     workers: WorkersOption = None,
     force: ForceOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print the population of every generation.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Both stages: reconfigure, dispatch over 24 hours, verify, report."""
-    from hybridopt.output import summary, write_results
-    from hybridopt.result_folder import check_folder, free_name
-    from hybridopt.study import run_study
+    from hybridopt.runs import Job, read_seeds
+
+    several: list[int] = []
+
+    def check_options() -> None:
+        if seeds is not None:
+            several.extend(read_seeds(seeds))
+        if exhaustive and seeds is not None:
+            message = "says nothing to --exhaustive, which draws no random numbers"
+            raise InputError([Finding("--seeds", message)])
+        if resume and force:
+            raise InputError([Finding("--force", "starts again, --resume goes on: give one")])
+
+    job = Job(out, seed, workers, exhaustive, resume, force)
+    scenario, _, _ = collect(
+        lambda: _load(case, needs_event=True),
+        check_options,
+        job.check if not seeds else lambda: None,
+    )
+    if out is None and (resume or not as_json):
+        kind = "exhaustive" if exhaustive else f"seeds{seeds}" if seeds else f"seed{seed}"
+        job = replace(job, folder=Path("results") / f"{scenario.case.name}-{kind}")
+    progress = _progress(quiet, scenario if verbose else None)
+    if several:
+        _run_seeds(scenario, job, several, progress, as_json, quiet)
+    else:
+        _run_once(scenario, job, progress, as_json, quiet)
+
+
+def _run_once(scenario: Any, job: Any, progress: Progress, as_json: bool, quiet: bool) -> None:
+    from hybridopt.output import summary
+    from hybridopt.runs import run_job
     from hybridopt.tables import study_tables
 
-    def check_out() -> None:
-        if out is not None:
-            check_folder(out, force=force)
-
-    scenario, _ = collect(lambda: _load(case, needs_event=True), check_out)
-    folder = out
-    if folder is None and not as_json:
-        folder = Path("results") / f"{scenario.case.name}-seed{seed}"
-        check_folder(folder, force=force)
-    result = run_study(scenario, seed=seed, workers=workers, progress=_progress(quiet))
-    if folder is not None:
-        try:
-            write_results(result, folder, force=force)
-        except InputError:  # somebody else has written there in the meantime
-            taken, folder = folder, free_name(folder)
-            write_results(result, folder)
-            print(f"{taken} was written meanwhile; this result is in {folder}", file=sys.stderr)
+    result, folder = run_job(scenario, job, progress)
     if as_json:
         _print_json(summary(result))
     elif not quiet:
@@ -162,6 +180,43 @@ def run(
         for table in study_tables(result):
             console.print(table)
         console.print(f"Results: {folder}/report.html", highlight=False)
+    _tell_how_to_go_on(result, folder)
+
+
+def _run_seeds(
+    scenario: Any, job: Any, seeds: list[int], progress: Progress, as_json: bool, quiet: bool
+) -> None:
+    from hybridopt.runs import run_seeds
+    from hybridopt.tables import seeds_table
+
+    found = None
+    for found in run_seeds(scenario, job, seeds, progress):
+        if not as_json and not quiet:
+            done = found.rows[-1]
+            values = ", ".join(f"{name} {done[name]:.6g}" for name in found.objectives)
+            print(f"seed {done['seed']}: {values} ({done['wall_s']:.1f} s)", file=sys.stderr)
+    if found is None:
+        return
+    if as_json:
+        _print_json(found.summary())
+    elif not quiet:
+        Console().print(seeds_table(found))
+        if job.folder is not None:
+            Console().print(f"Results: {job.folder}/seeds.csv", highlight=False)
+    if len(found.rows) < len(seeds):
+        _fail(INTERRUPTED, "Interrupted; the seeds above are complete. Go on: add --resume")
+
+
+def _tell_how_to_go_on(result: Any, folder: Path | None) -> None:
+    """Say that the search isn't over; after Ctrl-C with the exit code of one."""
+    if result.finished or folder is None:
+        return
+    why = result.run.stopped_because
+    message = f"The search was not finished ({why}): {folder} holds the best plan so far. "
+    message += "To go on, give the same command with --resume (and without --force)."
+    if result.interrupted:
+        _fail(INTERRUPTED, message)
+    print(message, file=sys.stderr)
 
 
 @app.command()

@@ -13,7 +13,12 @@ import numpy as np
 
 from hybridopt.dispatch import Dispatcher, Settings
 from hybridopt.grid import Plan, Unit
-from hybridopt.ratings import choose_ratings, ratings_at_peak, unserved_at_peak
+from hybridopt.ratings import (
+    choose_ratings,
+    ratings_at_peak,
+    ratings_cost_at_peak,
+    unserved_at_peak,
+)
 
 if TYPE_CHECKING:
     from hybridopt.case import Horizon
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 FAILED = float("inf")
 NO_RATING_MW = 1e-3  # a rating below this is no unit
+PRUNING_ROOM = 1e-5  # relative; the solver's accuracy stays well below it
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,12 @@ class Evaluation:
     values : unserved_mwh, unserved_peak_mw, operating_cost, plan_cost, loss_mwh
     complete : False where later objectives were not pursued, because not everything could be
         served; they only decide between plans that serve the same
-    pruned : True where delivery at the peak alone proved the plan worse than one known before;
-        the first objective is then an estimate from the peak, the others are inf
+    pruned : True where the peak alone proved the plan worse than one known before; objectives
+        are then an estimate (unserved energy) or a lower bound (plan cost) from it, others inf
     status : of the worst hour
     solves, iterations : nonlinear programs and Ipopt iterations
     compile_s, solve_s, wall_s : seconds spent compiling, in Ipopt, and in all
+    reason : why there is nothing known of the plan, where its evaluation was lost
     """
 
     plan: Plan
@@ -54,6 +61,7 @@ class Evaluation:
     compile_s: float
     solve_s: float
     wall_s: float
+    reason: str = ""
 
     @property
     def ok(self) -> bool:
@@ -63,10 +71,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A plan to evaluate, and whether a plan that serves everything is known already."""
+    """A plan to evaluate, and the fitness of the best one known; empty without one."""
 
     plan: Plan
-    beat_full_service: bool = False
+    best: tuple[float, ...] = ()
 
 
 @dataclass
@@ -103,11 +111,12 @@ class Evaluator:
     def __call__(self, candidate: Candidate) -> Evaluation:
         """Evaluate a plan as far as the search needs.
 
-        A plan that cannot serve the peak hour, whatever its ratings, is not dispatched over the
-        horizon when a plan is known that leaves nothing unserved.
+        When a plan is known that leaves nothing unserved, one that cannot serve the peak hour,
+        whatever its ratings, is not dispatched over the horizon; nor one whose ratings for the
+        peak hour alone make it dearer, where plans are compared by their cost next.
         """
-        if candidate.beat_full_service and self._serving_comes_first():
-            pruned = self._prune(candidate.plan)
+        if candidate.best[:1] == (0.0,) and self._serving_comes_first():
+            pruned = self._prune(candidate.plan, candidate.best)
             if pruned is not None:
                 return pruned
         return self.evaluate(candidate.plan, complete=False)
@@ -115,23 +124,32 @@ class Evaluator:
     def _serving_comes_first(self) -> bool:
         return self.mode == "each" and set(self.settings.objectives[0]) == {"unserved_mwh"}
 
-    def _prune(self, plan: Plan) -> Evaluation | None:
-        """The evaluation of a plan that leaves load unserved at the peak; None for the others."""
+    def _prune(self, plan: Plan, best: tuple[float, ...]) -> Evaluation | None:
+        """The evaluation of a plan that the peak hour proves worse; None for the others."""
         began, d = time.perf_counter(), self.dispatcher
         before = self._work()
-        unserved, status = unserved_at_peak(d, plan, self.space.left_for_ratings(plan))
-        if not unserved > self.settings.unserved_tolerance_mw:
+        left = self.space.left_for_ratings(plan)
+        unserved, status = unserved_at_peak(d, plan, left)
+        n_later = len(self.settings.objectives) - 1
+        if unserved > self.settings.unserved_tolerance_mw:
+            # Ranks losers among one another: the peak's shortfall over the day's load hours.
+            load = self.horizon.load_factor @ self.damaged.demand()[0]
+            estimate = unserved * float(load.sum() / load.max()) * self.horizon.dt_h
+            known = {"unserved_mwh": estimate, "unserved_peak_mw": unserved}
+            fitness = (float(f"{estimate:.6e}"), *(FAILED,) * n_later)
+        elif n_later and self.settings.objectives[1] == {"plan_cost": 1.0}:
+            cost = self.space.branch_cost(plan) + ratings_cost_at_peak(d, plan, left)
+            if not cost > best[1] * (1 + PRUNING_ROOM):
+                return None
+            known = {"unserved_mwh": 0.0, "unserved_peak_mw": 0.0, "plan_cost": cost}
+            fitness = (0.0, float(f"{cost:.6e}"), *(FAILED,) * (n_later - 1))
+        else:
             return None
-        # Ranks losers among one another: the peak's shortfall over the day's load hours.
-        load = self.horizon.load_factor @ self.damaged.demand()[0]
-        estimate = unserved * float(load.sum() / load.max()) * self.horizon.dt_h
-        nothing = (FAILED,) * (len(self.settings.objectives) - 1)
-        names = ("operating_cost", "plan_cost", "loss_mwh")
-        values = {"unserved_mwh": estimate, "unserved_peak_mw": unserved}
+        names = ("unserved_mwh", "unserved_peak_mw", "operating_cost", "plan_cost", "loss_mwh")
         return Evaluation(
             plan=plan,
-            fitness=(float(f"{estimate:.6e}"), *nothing),
-            values=values | dict.fromkeys(names, FAILED),
+            fitness=fitness,
+            values=dict.fromkeys(names, FAILED) | known,
             complete=False,
             pruned=True,
             status=status,
@@ -261,3 +279,22 @@ def worst_status(dispatch: Dispatch) -> str:
     """The worst of the hours' statuses."""
     order = ["optimal", "acceptable", "infeasible", "failed"]
     return max(dispatch.status, key=order.index)
+
+
+def failed(n_objectives: int, candidate: Candidate, reason: str) -> Evaluation:
+    """The evaluation of a plan on which worker processes were lost."""
+    names = ("unserved_mwh", "unserved_peak_mw", "operating_cost", "plan_cost", "loss_mwh")
+    return Evaluation(
+        plan=candidate.plan,
+        fitness=(FAILED,) * n_objectives,
+        values=dict.fromkeys(names, FAILED),
+        complete=True,
+        pruned=False,
+        status="failed",
+        solves=0,
+        iterations=0,
+        compile_s=0.0,
+        solve_s=0.0,
+        wall_s=0.0,
+        reason=reason,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 
 from hybridopt.export import write_net
 from hybridopt.report import write_report
-from hybridopt.result_folder import check_folder, replace_folder
+from hybridopt.result_folder import CHECKPOINT, check_folder, replace_folder
 from hybridopt.solvers.ipopt import ipopt_version
 from hybridopt.study import economics, peak_row
 
@@ -150,12 +151,17 @@ def summary(result: StudyResult) -> dict[str, Any]:
         "dispatch": dispatch_dict(result.dispatch, case.value_of_lost_load),
         "economics": economics(result),
         "extremes": extremes(result.dispatch),
+        **({"proven_best": result.proven_best} if result.method == "exhaustive" else {}),
         "search": {
+            "method": result.method,
+            "finished": result.finished,
             "generations": len(run.log) - 1,
+            "plans": result.plans,
             "evaluations": run.evaluations,
             "distinct_plans": run.distinct,
             "nlp_solves": sum(e.solves for e in run.cache.values()),
             "pruned_plans": sum(e.pruned for e in run.cache.values()),
+            "ruled_out_plans": _ruled_out(result),
             "failed_plans": sum(not e.ok for e in run.cache.values()),
             "stopped_because": run.stopped_because,
             "wall_s": sum(row["wall_s"] for row in run.log),
@@ -163,6 +169,11 @@ def summary(result: StudyResult) -> dict[str, Any]:
         "verification": result.verification.as_dict(),
         "time": result.time,
     }
+
+
+def _ruled_out(result: StudyResult) -> int:
+    """Plans that a bound ruled out without an evaluation, in an exhaustive search."""
+    return max(result.run.evaluations - result.run.distinct, 0) if result.plans is not None else 0
 
 
 def _event_dict(scenario: Scenario) -> dict[str, list[Any]]:
@@ -197,12 +208,15 @@ def extremes(dispatch: Dispatch) -> dict[str, Any]:
     }
 
 
-def write_results(result: StudyResult, folder: str | Path, *, force: bool = False) -> Path:
+def write_results(
+    result: StudyResult, folder: str | Path, *, force: bool = False, resume: bool = False
+) -> Path:
     """Write every file of a run into a folder: tables, net, log and ``report.html``.
 
     Parameters
     ----------
-    folder : new, or an earlier result that ``force`` lets go
+    folder : new, or an earlier result that ``force`` lets go, or the search that was kept there
+        (``resume``), which stays beside the result
 
     Returns
     -------
@@ -215,9 +229,11 @@ def write_results(result: StudyResult, folder: str | Path, *, force: bool = Fals
         The folder exists or cannot be written; nothing was changed.
     """
     folder = Path(folder)
-    check_folder(folder, force=force)
+    check_folder(folder, force=force, resume=resume)
 
     def fill(fresh: Path) -> None:
+        if resume:
+            shutil.copyfile(folder / CHECKPOINT, fresh / CHECKPOINT)
         write_study(result, fresh)
         write_report(fresh)
 
@@ -227,9 +243,11 @@ def write_results(result: StudyResult, folder: str | Path, *, force: bool = Fals
 
 def write_study(result: StudyResult, folder: Path) -> None:
     """Write every file of a run but the report."""
+    lost = [(plan, e.reason) for plan, e in result.run.cache.items() if e.reason]
     lines = [
         f"hybridopt {versions()['hybridopt']}: {result.scenario.case.name}, seed {result.seed}",
         *(json.dumps(plain(row)) for row in result.run.log),
+        *(f"lost: {plan}: {reason}" for plan, reason in lost),
         f"stopped: {result.run.stopped_because}",
     ]
     (folder / "run.log").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -25,6 +25,10 @@ class Progress(Protocol):
         """Show a search; call the result with generation, plans done in it, and the run."""
         ...
 
+    def enumeration(self, plans: int) -> AbstractContextManager[Callable[[int, int, Any], None]]:
+        """Show a search through all plans; call the result with batch, plans done, and the run."""
+        ...
+
 
 class NoProgress:
     """Shows nothing."""
@@ -41,12 +45,25 @@ class NoProgress:
         """Ignore a search."""
         yield lambda *_: None
 
+    @contextmanager
+    def enumeration(self, plans: int) -> Iterator[Callable[[int, int, Any], None]]:
+        """Ignore a search."""
+        yield lambda *_: None
+
 
 class BarProgress:
-    """Bars on a console (stderr); a line per generation where there is no terminal."""
+    """Bars on a console (stderr); a line per generation where there is no terminal.
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    Parameters
+    ----------
+    console : where to
+    population : text of a run's population, printed after every generation
+    """
+
+    def __init__(
+        self, console: Console, population: Callable[[Any], Iterator[str]] | None = None
+    ) -> None:
+        self.console, self.population = console, population
 
     @contextmanager
     def _bar(self) -> Iterator[Any]:
@@ -91,17 +108,44 @@ class BarProgress:
                 if done >= 0:
                     bar.update(number, completed=start + min(done, population))
                     return
-                note = ", ".join(
-                    f"{name.removeprefix('best_')} {value:.6g}"
-                    for name, value in run.log[-1].items()
-                    if name.startswith("best_")
-                )
-                bar.update(number, completed=start + population, note=note)
+                bar.update(number, completed=start + population, note=_best(run))
+                if self.population is not None:
+                    for line in self.population(run):
+                        self.console.print(line, highlight=False, soft_wrap=True)
                 if not self.console.is_terminal:
                     self.console.print(
-                        f"generation {generation}/{generations}: {note}, "
+                        f"generation {generation}/{generations}: {_best(run)}, "
                         f"{run.distinct} plans evaluated",
                         highlight=False,
                     )
 
             yield report
+
+    @contextmanager
+    def enumeration(self, plans: int) -> Iterator[Callable[[int, int, Any], None]]:
+        """Show one bar over all plans, with the best plan so far."""
+        with self._bar() as bar:
+            number = bar.add_task("Every plan", total=plans, note="")
+
+            def report(batch: int, done: int, run: Any) -> None:
+                if done >= 0:
+                    bar.update(number, completed=run.evaluations + done)
+                    return
+                bar.update(number, completed=run.evaluations, note=_best(run))
+                if not self.console.is_terminal:
+                    self.console.print(
+                        f"batch {batch}: {run.evaluations} of {plans} plans looked at, "
+                        f"{run.distinct} evaluated: {_best(run)}",
+                        highlight=False,
+                    )
+
+            yield report
+
+
+def _best(run: Any) -> str:
+    """Objectives of the best plan so far."""
+    return ", ".join(
+        f"{name.removeprefix('best_')} {value:.6g}"
+        for name, value in run.log[-1].items()
+        if name.startswith("best_")
+    )

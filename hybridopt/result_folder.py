@@ -12,47 +12,61 @@ from hybridopt.errors import Finding, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+CHECKPOINT = "checkpoint.json"  # the search that is kept, or was
 RESULT_FILES = frozenset(
     {
-        *("summary.json", "plan.json", "network.json", "report.html", "run.log"),
+        *(CHECKPOINT, "summary.json", "plan.json", "network.json", "report.html", "run.log"),
         *("dispatch.csv", "buses.csv", "branches.csv", "generations.csv"),
         *("stages.csv", "topology.csv", "sources.csv"),
     }
 )
+HALF_WRITTEN = f".{CHECKPOINT}"  # what may be left when a run was killed
 
 
-def check_folder(folder: Path, *, force: bool) -> None:
+def check_folder(folder: Path, *, force: bool, resume: bool = False) -> None:
     """Make sure that a result folder can be written, before anything is computed; make nothing.
 
     Raises
     ------
     InputError
-        It exists (without ``force``), is a file, holds something that is not a result, or its
-        parent cannot be written.
+        It exists (without ``force``, or without a search to ``resume``), is a file, holds
+        something that is not a result, or its parent cannot be written.
     """
     try:
-        message = _obstacle(folder, force)
+        message = _obstacle(folder, force, resume)
     except OSError as error:
         message = f"cannot be written: {error.strerror}"
     if message:
         raise InputError([Finding(f"--out {folder}", message)])
 
 
-def _obstacle(folder: Path, force: bool) -> str:
+def _obstacle(folder: Path, force: bool, resume: bool) -> str:
     """What stands in the way, or nothing."""
     if folder.is_symlink():
         return "is a symbolic link; give the folder itself"
     if folder.is_dir():
-        held = sorted(path.name for path in folder.iterdir())
-        if held and not force:
-            return "exists already: give another --out, or --force to replace it"
-        foreign = [name for name in held if name not in RESULT_FILES]
-        if foreign or (held and "summary.json" not in held):
-            shown = ", ".join((foreign or held)[:3]) + (", ..." if len(foreign or held) > 3 else "")
-            return f"holds more than an earlier result ({shown}), so --force won't replace it"
+        message = _held_obstacle(sorted(path.name for path in folder.iterdir()), force, resume)
+        if message:
+            return message
     elif folder.exists():  # a name that is too long shows here
         return "is a file, not a folder"
     return _parent_obstacle(folder.absolute().parent)
+
+
+def _held_obstacle(held: list[str], force: bool, resume: bool) -> str:
+    """What the files in a folder say against it."""
+    if held and resume and CHECKPOINT not in held:
+        return f"holds no {CHECKPOINT}, so there is nothing to resume"
+    if held and not (force or resume):
+        if CHECKPOINT in held and "summary.json" not in held:
+            return "holds an unfinished search: --resume goes on, --force starts again"
+        return "exists already: give another --out, or --force to replace it"
+    foreign = [name for name in held if name not in RESULT_FILES | {HALF_WRITTEN}]
+    if foreign or (held and not {"summary.json", CHECKPOINT} & set(held)):
+        shown = ", ".join((foreign or held)[:3]) + (", ..." if len(foreign or held) > 3 else "")
+        option = "resume" if resume else "force"
+        return f"holds more than an earlier result ({shown}), so --{option} won't replace it"
+    return ""
 
 
 def _parent_obstacle(parent: Path) -> str:

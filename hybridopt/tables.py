@@ -12,6 +12,7 @@ from hybridopt.output import check_summary, plan_dict, summary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hybridopt.runs import Seeds
     from hybridopt.single_dispatch import SingleDispatch
     from hybridopt.study import Check, StudyResult
 
@@ -84,7 +85,9 @@ def check_tables(check: Check) -> Iterator[Any]:
         f"Unserved over {len(check.dispatch.hours)} h: {check.dispatch.unserved_mwh:,.2f} MWh, "
         f"{check.dispatch.unserved_mwh * case.value_of_lost_load:,.0f} {case.currency}"
     )
-    yield f"Plans to choose from: {check.scenario.space.count():,} (before the budget)"
+    count = check.scenario.space.count()
+    shown = "infinitely many" if count is None else f"{count:,}"
+    yield f"Plans to choose from: {shown} (before the budget)"
     yield from (f"Note: {finding}" for finding in found["findings"])
 
 
@@ -111,6 +114,12 @@ def study_tables(result: StudyResult) -> Iterator[Any]:
         f"losses {day['loss_mwh']:,.2f} MWh"
     )
     search, time = found["search"], found["time"]
+    if search["method"] == "exhaustive":
+        proof = "proven best" if found["proven_best"] else "no proof"
+        yield (
+            f"Every plan: {search['plans']:,} within the budget, {search['ruled_out_plans']:,} "
+            f"ruled out by bounds, {search['pruned_plans']:,} by their peak hour: {proof}"
+        )
     yield (
         f"Search: {search['distinct_plans']} plans in {search['wall_s']:.1f} s "
         f"(all processes: compile {time['compile_s']:.1f} s, solve {time['solve_s']:.1f} s, "
@@ -124,6 +133,51 @@ def study_tables(result: StudyResult) -> Iterator[Any]:
         f"{check['max_voltage_violation_pu'] or 0:.1e} pu, "
         + ("no branch is rated" if loading is None else f"loading {loading:.2f} %")
     )
+
+
+def seeds_table(seeds: Seeds) -> Table:
+    """What ``hybridopt run --seeds`` shows: a row for each seed, then best, median and spread."""
+    found, names = seeds.summary(), seeds.objectives
+    units = {"plan_cost": seeds.currency, "operating_cost": seeds.currency}
+    units |= {"unserved_mwh": "MWh", "loss_mwh": "MWh", "unserved_peak_mw": "MW"}
+    heads = [f"{name} {units.get(name, '')}".strip() for name in names]
+    extra = [] if "plan_cost" in names else ["plan_cost"]
+    table = _table(
+        f"{seeds.case}: {len(seeds.rows)} seeds, all goals to minimise",
+        "Seed",
+        *heads,
+        *(f"{name} {seeds.currency}" for name in extra),
+        "Served at peak %",
+        "Evaluations",
+        "Plans",
+        "Time s",
+    )
+
+    def exact(value: float | None) -> str:
+        return "-" if value is None else f"{value:,.6g}" if abs(value) < 1e3 else f"{value:,.2f}"
+
+    for row in seeds.rows:
+        table.add_row(
+            str(row["seed"]),
+            *(exact(row[name]) for name in (*names, *extra)),
+            _show(row["served_percent_at_peak"]),
+            *(f"{row[name]:,}" for name in ("evaluations", "distinct_plans")),
+            _show(row["wall_s"], 1),
+        )
+    median = found["median"]
+    blank = [""] * (len(extra) + 1)
+    table.add_section()
+    table.add_row("best", *(exact(found["best"][name]) for name in names))
+    table.add_row(
+        "median",
+        *(exact(median[name]) for name in names),
+        *blank,
+        *(f"{median[name]:,.0f}" for name in ("evaluations", "distinct_plans")),
+        _show(median["wall_s"], 1),
+    )
+    table.add_row("worst", *(exact(found["worst"][name]) for name in names))
+    table.add_row("spread", *(exact(found["spread"][name]) for name in names))
+    return table
 
 
 def dispatch_tables(result: SingleDispatch) -> Iterator[Any]:

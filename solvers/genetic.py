@@ -11,35 +11,28 @@ from __future__ import annotations
 import random
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic
 
 from deap import base, tools
+
+from hybridopt.solvers.search import (
+    TIME_LIMIT,
+    Clock,
+    Evaluated,
+    Genome,
+    Run,
+    Solution,
+    TimeUpError,
+    Value,
+    evaluate_new,
+    log_row,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-Genome = list[int]
-Solution = TypeVar("Solution")
 TRIES = 10  # attempts to turn a genome that was seen before into a new one
-
-
-class Evaluated(Protocol):
-    """What the search needs to know of an evaluated solution."""
-
-    @property
-    def fitness(self) -> tuple[float, ...]:
-        """Objectives to minimise, the most important first."""
-        ...
-
-    @property
-    def ok(self) -> bool:
-        """Whether the evaluation succeeded."""
-        ...
-
-
-Value = TypeVar("Value", bound=Evaluated)
 
 
 @dataclass(frozen=True)
@@ -78,26 +71,9 @@ class GeneticOptions:
     selected: int | None = None
     tournament_size: int = 3
     elite: int = 2
+    local_search: float = 0.5
     stall_generations: int | None = None
-
-
-@dataclass
-class Run(Generic[Solution, Value]):
-    """What a search found.
-
-    Attributes
-    ----------
-    best : the evaluation with the least fitness (first found of equals)
-    log : one row per generation
-    evaluations : genomes looked at;  distinct : solutions evaluated
-    """
-
-    best: Value
-    log: list[dict[str, Any]] = field(default_factory=list)
-    evaluations: int = 0
-    distinct: int = 0
-    stopped_because: str = ""
-    cache: dict[Solution, Value] = field(default_factory=dict)
+    time_limit_s: float | None = None
 
 
 class _Fitness(base.Fitness):  # type: ignore[misc]
@@ -106,8 +82,16 @@ class _Fitness(base.Fitness):  # type: ignore[misc]
     weights = (-1.0,)
 
 
-class _Individual(list[int]):
+class _Share(base.Fitness):  # type: ignore[misc]
+    """Share of the roulette wheel: the worst of n has 1, the best n."""
+
+    weights = (1.0,)
+
+
+class _Individual(list[int | float]):
     """A genome with DEAP's fitness."""
+
+    share: _Share
 
     def __init__(self, genome: Genome, weights: tuple[float, ...]) -> None:
         super().__init__(genome)
@@ -132,7 +116,8 @@ def minimize(
     options: GeneticOptions,
     seed: int,
     objectives: Sequence[str],
-    report: Callable[[int, int, Run[Solution, Value] | None], None] = lambda *_: None,
+    report: Callable[[int, int, Run[Solution, Value]], None] = lambda *_: None,
+    run: Run[Solution, Value] | None = None,
 ) -> Run[Solution, Value]:
     """Search for the solution with the lexicographically least fitness.
 
@@ -141,87 +126,90 @@ def minimize(
     evaluate : values of solutions, in order; told the best value of earlier generations, if any
     seed : of all random numbers
     objectives : names of the fitness values, for the log
-    report : called with the generation, the evaluations done in it and the run so far
+    report : called with the generation, the evaluations done in it and the run so far, and with
+        -1 evaluations when the generation is complete
+    run : an earlier search to take up; it is continued in place
 
     Returns
     -------
     Run
-        The same for the same seed, whatever evaluates.
+        The same for the same seed, whatever evaluates, and wherever it was taken up.
     """
+    run = Run() if run is None else run
     rng = random.Random(seed)
-    weights = (-1.0,) * len(objectives)
-    cache: dict[Solution, Value] = {}
-    run: Run[Solution, Value] | None = None
-    population: list[_Individual] = []
-    stalled = 0
-    for generation in range(options.generations + 1):
-        began = time.perf_counter()
-        if generation == 0:
-            genomes = _create(operators, options, rng)
-        else:
-            with own_random(rng):
-                chosen = _select(population, options)
-            genomes = _offspring(chosen, population, cache, operators, options, rng)
-        known = run.best if run else None
-        count = _evaluate(
-            genomes,
-            operators,
-            cache,
-            partial(_told, evaluate, known),
-            partial(_report, report, generation, run),
-        )
-        newcomers = [_individual(g, cache[operators.decode(g)], weights) for g in genomes]
-        elite = tools.selBest(population, options.elite) if population else []
-        population = elite + newcomers[: options.population - len(elite)]
-        best = min(cache.values(), key=lambda value: value.fitness)
-        improved = run is None or best.fitness < run.best.fitness
-        run = run or Run(best, cache=cache)
-        run.best = best if improved else run.best
-        run.evaluations += len(genomes)
-        run.distinct = len(cache)
-        run.log.append(_row(generation, run, population, count, objectives, began))
-        report(generation, -1, run)
-        stalled = 0 if improved else stalled + 1
-        if _settled(stalled, population, cache, operators, options):
-            run.stopped_because = (
-                f"no better plan in {stalled} generations, and none one change away"
+    if run.random:
+        rng.setstate(run.random)
+    clock = Clock(options.time_limit_s)
+    while not (ended := _ended(run, operators, options)):
+        generation, began = len(run.log), time.perf_counter()
+        genomes, elite = _next_generation(run, operators, options, rng, len(objectives))
+        known = run.best if run.cache else None
+        try:
+            count = evaluate_new(
+                run,
+                [operators.decode(genome) for genome in genomes],
+                lambda new, known=known: evaluate(new, known),  # type: ignore[misc]
+                lambda done, g=generation: report(g, done, run),  # type: ignore[misc]
+                clock,
             )
+        except TimeUpError:
+            ended = f"{TIME_LIMIT} of {options.time_limit_s:g} s reached"
+            run.log.append(log_row(run, [run.best.fitness], 0, objectives, began))
             break
-    if run is None:
-        raise ValueError("generations must not be negative")
-    run.stopped_because = run.stopped_because or "all generations done"
+        run.population = (elite + genomes)[: options.population]
+        run.evaluations += len(genomes)
+        improved = known is None or run.best.fitness < known.fitness
+        run.stalled = 0 if improved else run.stalled + 1
+        run.random = rng.getstate()
+        fitnesses = [run.cache[operators.decode(genome)].fitness for genome in run.population]
+        run.log.append(log_row(run, fitnesses, count, objectives, began))
+        report(generation, -1, run)
+    run.stopped_because = ended
     return run
 
 
-def _told(
-    evaluate: Callable[[Sequence[Solution], Value | None], Iterator[Value]],
-    known: Value | None,
-    solutions: Sequence[Solution],
-) -> Iterator[Value]:
-    return evaluate(solutions, known)
+def _next_generation(
+    run: Run[Solution, Value],
+    operators: Operators[Solution],
+    options: GeneticOptions,
+    rng: random.Random,
+    n_objectives: int,
+) -> tuple[list[Genome], list[Genome]]:
+    """New genomes to evaluate, and the best of the last generation, which stay."""
+    if not run.log:
+        return _create(operators, options, rng), []
+    weights = (-1.0,) * n_objectives
+    population = [
+        _individual(genome, run.cache[operators.decode(genome)], weights)
+        for genome in run.population
+    ]
+    with own_random(rng):
+        chosen = _select(population, options)
+    genomes = _offspring(chosen, population, run.cache, operators, options, rng)
+    return genomes, [list(i) for i in tools.selBest(population, options.elite)]
 
 
-def _report(
-    report: Callable[[int, int, Run[Solution, Value] | None], None],
-    generation: int,
-    run: Run[Solution, Value] | None,
-    done: int,
-) -> None:
-    report(generation, done, run)
+def _ended(
+    run: Run[Solution, Value], operators: Operators[Solution], options: GeneticOptions
+) -> str:
+    """Why the search is over; empty while it is not."""
+    if len(run.log) > options.generations:
+        return "all generations done"
+    if run.log and _settled(run, operators, options):
+        return f"no better plan in {run.stalled} generations, and none one change away"
+    return ""
 
 
 def _settled(
-    stalled: int,
-    population: list[_Individual],
-    cache: dict[Solution, Value],
-    operators: Operators[Solution],
-    options: GeneticOptions,
+    run: Run[Solution, Value], operators: Operators[Solution], options: GeneticOptions
 ) -> bool:
     """Whether to stop early: nothing better for a while, and nothing left to try nearby."""
-    if not options.stall_generations or stalled < options.stall_generations:
+    if not options.stall_generations or run.stalled < options.stall_generations:
         return False
-    best = list(tools.selBest(population, 1)[0])
-    return not _unexplored(operators.neighbours(best), cache, operators)
+    if not options.local_search:
+        return True
+    best = min(run.population, key=lambda genome: run.cache[operators.decode(genome)].fitness)
+    return not _unexplored(operators.neighbours(best), run.cache, operators)
 
 
 def _create(
@@ -242,10 +230,14 @@ def _create(
 
 
 def _select(population: list[_Individual], options: GeneticOptions) -> list[_Individual]:
-    """Parents: winners of tournaments, or the best of all."""
+    """Parents: winners of tournaments, the best of all, or a roulette wheel over the ranks."""
     count = options.selected or len(population)
     if options.selection == "best":
         return list(tools.selBest(population, count))
+    if options.selection == "roulette":
+        for place, individual in enumerate(reversed(tools.selBest(population, len(population)))):
+            individual.share = _Share((place + 1.0,))
+        return list(tools.selRoulette(population, count, fit_attr="share"))
     return list(tools.selTournament(population, count, tournsize=options.tournament_size))
 
 
@@ -257,17 +249,19 @@ def _offspring(
     options: GeneticOptions,
     rng: random.Random,
 ) -> list[Genome]:
-    """Half of the children are new neighbours of the best, the rest crossed and mutated parents.
+    """New neighbours of the best (``local_search`` of them), and crossed and mutated parents.
 
     When every neighbour of the best is known, all children come from further away, as long as
     there are any. A child that was seen before is mutated again a few times.
     """
     size = len(population) - min(options.elite, len(population) - 1)
     best = list(tools.selBest(population, 1)[0])
-    near = _unexplored(operators.neighbours(best), cache, operators)
-    if near:
-        genomes = rng.sample(near, min(len(near), size // 2))
-    else:
+    near: list[Genome] = []
+    genomes: list[Genome] = []
+    if options.local_search:
+        near = _unexplored(operators.neighbours(best), cache, operators)
+        genomes = rng.sample(near, min(len(near), int(size * options.local_search)))
+    if options.local_search and not near:
         far = _unexplored(operators.wider(best), cache, operators)
         genomes = rng.sample(far, min(len(far), size))
     fresh: set[Hashable] = {operators.decode(genome) for genome in genomes}
@@ -301,47 +295,7 @@ def _unexplored(
     return list(found.values())
 
 
-def _evaluate(
-    genomes: list[Genome],
-    operators: Operators[Solution],
-    cache: dict[Solution, Value],
-    evaluate: Callable[[Sequence[Solution]], Iterator[Value]],
-    report: Callable[[int], None],
-) -> int:
-    """Evaluate solutions that are new, each once; the number of them."""
-    solutions = [operators.decode(genome) for genome in genomes]
-    new = [s for s in dict.fromkeys(solutions) if s not in cache]
-    for done, (solution, value) in enumerate(zip(new, evaluate(new), strict=True), start=1):
-        cache[solution] = value
-        report(done)
-    return len(new)
-
-
 def _individual(genome: Genome, value: Evaluated, weights: tuple[float, ...]) -> _Individual:
     individual = _Individual(genome, weights)
     individual.fitness.values = value.fitness
     return individual
-
-
-def _row(
-    generation: int,
-    run: Run[Any, Any],
-    population: list[_Individual],
-    new: int,
-    objectives: Sequence[str],
-    began: float,
-) -> dict[str, Any]:
-    """One row of generations.csv; means are over the population's finite values."""
-    row: dict[str, Any] = {
-        "generation": generation,
-        "evaluations": run.evaluations,
-        "distinct_plans": run.distinct,
-        "new_plans": new,
-        "feasible": sum(i.fitness.values[0] < float("inf") for i in population),
-    }
-    for k, name in enumerate(objectives):
-        values = [i.fitness.values[k] for i in population if i.fitness.values[k] < float("inf")]
-        row[f"best_{name}"] = run.best.fitness[k]
-        row[f"mean_{name}"] = sum(values) / len(values) if values else None
-    row["wall_s"] = time.perf_counter() - began
-    return row

@@ -16,14 +16,35 @@ FOLDERS = SETUPTOOLS["package-dir"]
 # Each module imports from its own layer and from those above it in this list. The built-in
 # cases are data, so they come first: the reader of case files looks them up.
 LAYERS = [
-    ["errors", "cases", "cases.*"],
+    ["errors", "interrupt", "cases", "cases.*"],
     ["grid", "case", "case_*", "result", "result_*", "plan_file", "progress"],
     ["models", "models.*", "solvers", "solvers.*"],
     ["compiled", "hours", "infeasible", "ratings", "dispatch", "stages"],
-    ["plan_space", "moves", "evaluate", "elements", "doctor"],
+    ["plan_space", "moves", "evaluate", "bounds", "elements", "doctor"],
     ["network", "network_*", "export", "verify"],
-    ["study", "single_dispatch", "resilience", "restore", "reconfigure", "allocate", "siting"],
-    ["", "output", "tables", "report", "report_*", "plots", "cli", "cli_*", "__main__"],
+    [
+        "checkpoint",
+        "study",
+        "single_dispatch",
+        "resilience",
+        "restore",
+        "reconfigure",
+        "allocate",
+        "siting",
+    ],
+    [
+        "",
+        "output",
+        "tables",
+        "runs",
+        "populations",
+        "report",
+        "report_*",
+        "plots",
+        "cli",
+        "cli_*",
+        "__main__",
+    ],
 ]
 APART = ("models", "solvers", "cases")
 ONLY_IN = {

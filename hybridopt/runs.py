@@ -1,0 +1,178 @@
+"""Runs into folders: one, kept so that it can be resumed, or one for each of several seeds."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hybridopt.errors import Finding, InputError
+from hybridopt.output import summary, write_json, write_results
+from hybridopt.result_folder import CHECKPOINT, check_folder, free_name
+from hybridopt.solvers.search import INFINITY
+from hybridopt.study import objective_name, run_study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from hybridopt.network_scenario import Scenario
+    from hybridopt.progress import Progress
+    from hybridopt.study import StudyResult
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a case is run, and into which folder (None: nothing is written)."""
+
+    folder: Path | None
+    seed: int = 0
+    workers: int | None = None
+    exhaustive: bool = False
+    resume: bool = False
+    force: bool = False
+
+    def check(self) -> None:
+        """Make sure that the folder can be written.
+
+        Raises
+        ------
+        InputError
+            It cannot; see :func:`hybridopt.result_folder.check_folder`.
+        """
+        if self.folder is not None:
+            check_folder(self.folder, force=self.force, resume=self.resume)
+
+
+def run_job(scenario: Scenario, job: Job, progress: Progress) -> tuple[StudyResult, Path | None]:
+    """Run a study and write its files; the folder that they are in."""
+    job.check()
+    if job.resume and job.folder is not None and not (job.folder / CHECKPOINT).exists():
+        print(f"{job.folder} holds nothing to resume: starting at the beginning", file=sys.stderr)
+    result = run_study(
+        scenario,
+        seed=job.seed,
+        workers=job.workers,
+        exhaustive=job.exhaustive,
+        keep=job.folder,
+        resume=job.resume,
+        progress=progress,
+    )
+    folder = job.folder
+    if folder is not None:
+        try:
+            write_results(result, folder, force=job.force, resume=True)
+        except InputError:  # somebody else has written there in the meantime
+            taken, folder = folder, free_name(folder)
+            write_results(result, folder)
+            print(f"{taken} was written meanwhile; this result is in {folder}", file=sys.stderr)
+    return result, folder
+
+
+def read_seeds(text: str) -> list[int]:
+    """Seeds written as ``0-9``, ``3`` or ``0,2,5-7``.
+
+    Raises
+    ------
+    InputError
+        It is something else, or names no seed or the same one twice.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise InputError([Finding("--seeds", f"must be like 0-9 or 0,3,5, found {text!r}")])
+        seeds += range(int(first), int(last or first) + 1)
+    if not seeds or len(set(seeds)) < len(seeds):
+        message = f"must name every seed once, from low to high, found {text!r}"
+        raise InputError([Finding("--seeds", message)])
+    return seeds
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """The same case with several seeds.
+
+    Attributes
+    ----------
+    rows : one per seed: seed, status, fully_served, the objectives, plan_cost, evaluations,
+        distinct_plans, nlp_solves, wall_s
+    objectives : their names, the most important first
+    """
+
+    case: str
+    currency: str
+    objectives: list[str]
+    rows: list[dict[str, Any]]
+
+    def summary(self) -> dict[str, Any]:
+        """Best, median, worst and spread (worst less best) of each objective, and the rows."""
+        best = min(self.rows, key=lambda row: [row[name] for name in self.objectives])
+        worst = max(self.rows, key=lambda row: [row[name] for name in self.objectives])
+        values = {name: [row[name] for row in self.rows] for name in self.objectives}
+        reached = [
+            row["seed"]
+            for row in self.rows
+            if all(row[n] <= best[n] + 1e-6 * abs(best[n]) for n in self.objectives)
+        ]
+        counts = ("evaluations", "distinct_plans", "nlp_solves", "wall_s")
+        return {
+            "case": self.case,
+            "status": "optimal"
+            if all(row["status"] == "optimal" for row in self.rows)
+            else "mixed",
+            "currency": self.currency,
+            "objectives": self.objectives,
+            "best": {name: best[name] for name in self.objectives} | {"seed": best["seed"]},
+            "worst": {name: worst[name] for name in self.objectives} | {"seed": worst["seed"]},
+            "median": {name: statistics.median(v) for name, v in values.items()}
+            | {name: statistics.median(row[name] for row in self.rows) for name in counts},
+            "spread": {name: max(v) - min(v) for name, v in values.items()},
+            "reached_best": reached,
+            "fully_served": sum(row["fully_served"] for row in self.rows),
+            "wall_s": sum(row["wall_s"] for row in self.rows),
+            "seeds": self.rows,
+        }
+
+
+def run_seeds(
+    scenario: Scenario, job: Job, seeds: Sequence[int], progress: Progress
+) -> Iterator[Seeds]:
+    """Run a case once for each seed, into ``seedN`` below the job's folder; all rows so far."""
+    names = [objective_name(weights) for weights in scenario.settings.objectives]
+    found = Seeds(scenario.case.name, scenario.case.currency, names, [])
+    jobs = [
+        replace(job, seed=seed, folder=None if job.folder is None else job.folder / f"seed{seed}")
+        for seed in seeds
+    ]
+    for each in jobs:
+        each.check()
+    for each in jobs:
+        result, _ = run_job(scenario, each, progress)
+        found.rows.append(_row(result, names))
+        yield found
+        if not result.finished:
+            break
+    if job.folder is not None:
+        pd.DataFrame(found.rows).to_csv(job.folder / "seeds.csv", index=False)
+        write_json(job.folder / "summary.json", found.summary())
+
+
+def _row(result: StudyResult, names: list[str]) -> dict[str, Any]:
+    found = summary(result)
+    search = found["search"]
+    kept = ("evaluations", "distinct_plans", "nlp_solves")
+    values = [value if value < INFINITY else None for value in result.best.fitness]
+    return {
+        "seed": result.seed,
+        "status": found["status"],
+        "fully_served": found["fully_served"],
+        **dict(zip(names, values, strict=True)),
+        "served_percent_at_peak": 100 - found["stages"]["after_plan"]["unserved_percent"],
+        "plan_cost": found["plan"]["cost"],
+        **{name: search[name] for name in kept},
+        "wall_s": found["time"]["wall_s"],
+    }

@@ -1,0 +1,139 @@
+"""What every search over solutions shares: the run so far, its log, its clock."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+Genome = list[int | float]
+INFINITY = float("inf")
+
+
+class Evaluated(Protocol):
+    """What a search needs to know of an evaluated solution."""
+
+    @property
+    def fitness(self) -> tuple[float, ...]:
+        """Objectives to minimise, the most important first."""
+        ...
+
+    @property
+    def ok(self) -> bool:
+        """Whether the evaluation succeeded."""
+        ...
+
+
+Solution = TypeVar("Solution")
+Value = TypeVar("Value", bound=Evaluated)
+
+
+@dataclass
+class Run(Generic[Solution, Value]):
+    """A search after its last full generation; plain data, so that it can be kept and taken up.
+
+    Attributes
+    ----------
+    cache : value of every solution evaluated, in the order of evaluation
+    log : one row per generation
+    evaluations : solutions looked at, those known already and those ruled out included
+    population : genomes, the best of earlier generations first
+    random : state of the random numbers, as ``random.getstate`` gives it
+    stalled : generations without a better solution
+    stopped_because : empty while the search goes on
+    """
+
+    cache: dict[Solution, Value] = field(default_factory=dict)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    evaluations: int = 0
+    population: list[Genome] = field(default_factory=list)
+    random: tuple[Any, ...] = ()
+    stalled: int = 0
+    stopped_because: str = ""
+
+    @property
+    def best(self) -> Value:
+        """The evaluation with the least fitness (first found of equals)."""
+        return min(self.cache.values(), key=lambda value: value.fitness)
+
+    @property
+    def distinct(self) -> int:
+        """Number of solutions evaluated."""
+        return len(self.cache)
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the clock or the user ended the search."""
+        return self.stopped_because.startswith((TIME_LIMIT, INTERRUPTED))
+
+
+TIME_LIMIT = "time limit"
+INTERRUPTED = "interrupted"
+
+Evaluate = "Callable[[Sequence[Solution], Value | None], Iterator[Value]]"
+Report = "Callable[[int, int, Run[Solution, Value]], None]"
+
+
+class TimeUpError(Exception):
+    """The time limit was reached."""
+
+
+class Clock:
+    """Time left for a search; no limit for None."""
+
+    def __init__(self, limit_s: float | None) -> None:
+        self.limit_s, self.began = limit_s, time.perf_counter()
+
+    def check(self) -> None:
+        """Raise TimeUpError when there is none left."""
+        if self.limit_s is not None and time.perf_counter() - self.began > self.limit_s:
+            raise TimeUpError
+
+
+def evaluate_new(
+    run: Run[Solution, Value],
+    solutions: Sequence[Solution],
+    values: Callable[[Sequence[Solution]], Iterator[Value]],
+    report: Callable[[int], None],
+    clock: Clock,
+) -> int:
+    """Evaluate solutions that are new, each once; the number of them.
+
+    Raises
+    ------
+    TimeUpError
+        After the first value past the limit; what was evaluated is kept.
+    """
+    new = [s for s in dict.fromkeys(solutions) if s not in run.cache]
+    for done, (solution, value) in enumerate(zip(new, values(new), strict=True), start=1):
+        run.cache[solution] = value
+        report(done)
+        clock.check()
+    return len(new)
+
+
+def log_row(
+    run: Run[Any, Any],
+    fitnesses: Sequence[tuple[float, ...]],
+    new: int,
+    objectives: Sequence[str],
+    began: float,
+) -> dict[str, Any]:
+    """One row of generations.csv; means are over the finite values of ``fitnesses``."""
+    row: dict[str, Any] = {
+        "generation": len(run.log),
+        "evaluations": run.evaluations,
+        "distinct_plans": run.distinct,
+        "new_plans": new,
+        "feasible": sum(fitness[0] < INFINITY for fitness in fitnesses),
+    }
+    best = run.best.fitness
+    for k, name in enumerate(objectives):
+        values = [fitness[k] for fitness in fitnesses if fitness[k] < INFINITY]
+        row[f"best_{name}"] = best[k]
+        row[f"mean_{name}"] = sum(values) / len(values) if values else None
+    row["wall_s"] = time.perf_counter() - began
+    return row
