@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hybridopt.plan_space import NONE, Genome, PlanSpace
+from hybridopt.neighbourhood import neighbours, wider
+from hybridopt.plan_space import NONE, Genome, PlanSpace, used_places
 from hybridopt.solvers.genetic import Operators
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from random import Random
 
     from hybridopt.grid import Plan
+    from hybridopt.plan_genes import LineGenes
 
 
 def plan_operators(space: PlanSpace) -> Operators[Plan]:
@@ -27,36 +28,12 @@ def plan_operators(space: PlanSpace) -> Operators[Plan]:
     )
 
 
-def neighbours(space: PlanSpace, genome: Genome) -> Iterator[Genome]:
-    """Every affordable genome with one branch flipped, or one unit moved, added or removed.
-
-    With standard sizes also with one unit resized.
-    """
-    n, k = space.n_lines, space.max_units
-    changes: list[tuple[int, tuple[int, ...]]] = [(g, (1 - genome[g],)) for g in range(n)]
-    sites = (NONE, *range(len(space.sites.bus)))
-    changes += [(n + unit, sites) for unit in range(k)]
-    if space.sizes_mw:
-        changes += [(n + k + unit, tuple(range(len(space.sizes_mw)))) for unit in range(k)]
-    for gene, values in changes:
-        for value in values:
-            changed = list(genome)
-            changed[gene] = value
-            plan = space.decode(changed)
-            if value != genome[gene] and space.affordable(plan):
-                yield space.encode(plan)
-
-
-def wider(space: PlanSpace, genome: Genome) -> Iterator[Genome]:
-    """Neighbours of every genome with one branch flipped: a branch traded for a unit's place."""
-    for gene in range(space.n_lines):
-        flipped = list(genome)
-        flipped[gene] = 1 - flipped[gene]
-        yield from neighbours(space, flipped)
-
-
 def mutate(space: PlanSpace, genome: Genome, rng: Random) -> Genome:
-    """One change: flip or swap branches, or place, remove, move or resize a unit."""
+    """One change: flip or swap branches, or place, remove, move or resize a unit.
+
+    Where plans choose more: change a unit's power or voltage; build a line anywhere, take it back,
+    move one of its ends or change its length.
+    """
     changes = [name for name, possible in _possible(space).items() for _ in range(possible)]
     return _CHANGES[rng.choice(changes)](space, list(genome), rng) if changes else list(genome)
 
@@ -64,6 +41,7 @@ def mutate(space: PlanSpace, genome: Genome, rng: Random) -> Genome:
 def _possible(space: PlanSpace) -> dict[str, int]:
     """Tickets of each change in the draw."""
     n, units = space.n_lines, bool(space.max_units and space.sites.bus)
+    genes, lines = space.unit_genes if units else None, int(bool(space.line_genes))
     return {
         "flip": int(n > 0),
         "swap": int(n > 1),
@@ -71,6 +49,12 @@ def _possible(space: PlanSpace) -> dict[str, int]:
         "move": 2 * int(units),
         "remove": int(units),
         "resize": int(units and bool(space.sizes_mw)),
+        "change_power": 3 * int(bool(genes)),
+        "change_voltage": int(bool(genes and genes.vm_pu)),
+        "build": lines,
+        "take_back": lines,
+        "move_end": lines,
+        "change_length": lines,
     }
 
 
@@ -86,16 +70,28 @@ def _swap(space: PlanSpace, child: Genome, rng: Random) -> Genome:
 
 
 def _place(space: PlanSpace, child: Genome, rng: Random) -> Genome:
-    child[space.n_lines + rng.randrange(space.max_units)] = rng.randrange(len(space.sites.bus))
+    site, place = rng.randrange(len(space.sites.bus)), rng.randrange(space.max_units)
+    child[space.n_lines + place] = site
+    return _draw_unit(space, child, place, rng)
+
+
+def _draw_unit(space: PlanSpace, child: Genome, place: int, rng: Random) -> Genome:
+    """New power and voltage of a unit, where plans choose them."""
+    if space.unit_genes:
+        values = space.unit_genes.draw(rng)
+        for start, value in zip(space.unit_parts(), values, strict=True):
+            child[start + place] = value
     return child
 
 
 def _move(space: PlanSpace, child: Genome, rng: Random) -> Genome:
     """Move a unit to the other end of a branch; place one where there is none to move."""
-    unit = space.n_lines + rng.randrange(space.max_units)
-    near = space.neighbours[child[unit]] if child[unit] != NONE else ()
+    place = rng.randrange(space.max_units)
+    unit = space.n_lines + place
+    stood = child[unit] != NONE
+    near = space.neighbours[child[unit]] if stood else ()
     child[unit] = rng.choice(near) if near else rng.randrange(len(space.sites.bus))
-    return child
+    return child if stood else _draw_unit(space, child, place, rng)
 
 
 def _remove(space: PlanSpace, child: Genome, rng: Random) -> Genome:
@@ -109,6 +105,66 @@ def _resize(space: PlanSpace, child: Genome, rng: Random) -> Genome:
     return child
 
 
+def _change_power(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    return _change_unit(space, child, "p", rng)
+
+
+def _change_voltage(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    return _change_unit(space, child, "vm", rng)
+
+
+def _change_unit(space: PlanSpace, child: Genome, part: str, rng: Random) -> Genome:
+    """Change a gene of one unit; place one where none stands."""
+    used, genes = used_places(child, space.n_lines, space.max_units), space.unit_genes
+    values = genes and (genes.p_mw if part == "p" else genes.vm_pu)
+    if not used or not values:
+        return _place(space, child, rng)
+    gene = space.starts()[part] + rng.choice(used)
+    child[gene] = values.change(child[gene], rng)
+    return child
+
+
+def _build(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    genes, starts = _line_genes(space), space.starts()
+    place = rng.randrange(genes.max_lines)
+    child[starts["pair"] + place] = rng.randrange(len(genes.ends))
+    child[starts["length"] + place] = genes.length_km.draw(rng)
+    return child
+
+
+def _take_back(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    child[space.starts()["pair"] + rng.randrange(space.max_new_lines)] = NONE
+    return child
+
+
+def _move_end(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    """Move one end of a line; build one where there is none."""
+    genes, start = _line_genes(space), space.starts()["pair"]
+    used = used_places(child, start, genes.max_lines)
+    if not used:
+        return _build(space, child, rng)
+    gene = start + rng.choice(used)
+    near = genes.touching(child[gene])
+    child[gene] = rng.choice(near) if near else child[gene]
+    return child
+
+
+def _change_length(space: PlanSpace, child: Genome, rng: Random) -> Genome:
+    genes, starts = _line_genes(space), space.starts()
+    used = used_places(child, starts["pair"], genes.max_lines)
+    if not used:
+        return _build(space, child, rng)
+    gene = starts["length"] + rng.choice(used)
+    child[gene] = genes.length_km.change(child[gene], rng)
+    return child
+
+
+def _line_genes(space: PlanSpace) -> LineGenes:
+    if space.line_genes is None:
+        raise ValueError("no line may be built anywhere")
+    return space.line_genes
+
+
 _CHANGES = {
     "flip": _flip,
     "swap": _swap,
@@ -116,16 +172,56 @@ _CHANGES = {
     "move": _move,
     "remove": _remove,
     "resize": _resize,
+    "change_power": _change_power,
+    "change_voltage": _change_voltage,
+    "build": _build,
+    "take_back": _take_back,
+    "move_end": _move_end,
+    "change_length": _change_length,
 }
 
 
 def cross(space: PlanSpace, mother: Genome, father: Genome, rng: Random) -> Genome:
-    """Each branch from either parent; units drawn from those of both."""
-    n, k = space.n_lines, space.max_units
+    """Each branch from either parent; units and new lines, with their genes, from those of both."""
+    starts = space.starts()
     child = [m if rng.random() < 0.5 else f for m, f in zip(mother, father, strict=True)]
-    pool = list(dict.fromkeys(g for p in (mother, father) for g in p[n : n + k] if g != NONE))
-    rng.shuffle(pool)
-    count = sum(g != NONE for g in (mother if rng.random() < 0.5 else father)[n : n + k])
-    kept = pool[:count]
-    child[n : n + k] = kept + [NONE] * (k - len(kept))
+    parents = mother, father
+    _inherit(child, parents, space.n_lines, space.max_units, space.unit_parts(), rng)
+    if space.line_genes:
+        carried = [starts["length"]]
+        _inherit(child, parents, starts["pair"], space.max_new_lines, carried, rng)
     return child
+
+
+def _inherit(
+    child: Genome,
+    parents: tuple[Genome, Genome],
+    start: int,
+    count: int,
+    carried: list[int],
+    rng: Random,
+) -> None:
+    """Draw what both parents have, as many as one of them has.
+
+    Parameters
+    ----------
+    start, count : places of the genes that are drawn; no value is drawn twice
+    carried : where the genes begin that come along, from the same parent
+    """
+    pool: dict[int, list[list[Any]]] = {}
+    for parent in parents:
+        for place in used_places(parent, start, count):
+            along = [parent[part + place] for part in carried]
+            pool.setdefault(parent[start + place], []).append(along)
+    values = list(pool)
+    rng.shuffle(values)
+    kept = values[
+        : len(used_places(parents[0] if rng.random() < 0.5 else parents[1], start, count))
+    ]
+    child[start : start + count] = kept + [NONE] * (count - len(kept))
+    if not carried:
+        return
+    for place, value in enumerate(kept):
+        along = rng.choice(pool[value])
+        for part, gene in zip(carried, along, strict=True):
+            child[part + place] = gene

@@ -20,7 +20,16 @@ LAYERS = [
     ["grid", "case", "case_*", "result", "result_*", "plan_file", "progress"],
     ["models", "models.*", "solvers", "solvers.*"],
     ["compiled", "hours", "infeasible", "ratings", "dispatch", "stages"],
-    ["plan_space", "moves", "evaluate", "bounds", "elements", "doctor"],
+    [
+        "plan_genes",
+        "plan_space",
+        "moves",
+        "neighbourhood",
+        "evaluate",
+        "bounds",
+        "elements",
+        "doctor",
+    ],
     ["network", "network_*", "export", "verify"],
     [
         "checkpoint",
