@@ -169,6 +169,12 @@ def _read_bus_key(value: object) -> object:
     raise ValueError(f"the key must be a bus label (a whole number), found {show(value)}")
 
 
+def _read_element_key(value: object) -> object:
+    """Let a table's key be a bus label or a name."""
+    is_label = isinstance(value, str) and re.fullmatch(r"0|[1-9]\d*", value, re.ASCII)
+    return int(str(value)) if is_label else _read_element(value)
+
+
 def _branch_identity(written: Any) -> Hashable:
     branch = parse_branch(written)
     if isinstance(branch, BranchRef):
@@ -220,6 +226,30 @@ ElementName = Annotated[
 Branches = Annotated[tuple[BranchName, ...], _unique("branch", _branch_identity)]
 Elements = Annotated[tuple[ElementName, ...], _unique("element")]
 BranchCosts = Annotated[dict[str, NonNegative], _unique("branch", _branch_identity)]
+BranchRatings = Annotated[
+    dict[str, Positive],
+    _unique("branch", _branch_identity),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"exclusiveMinimum": 0}},
+                {"type": "string", "description": "CSV file, columns branch,rate_mva"},
+            ]
+        }
+    ),
+]
+ElementKey = Annotated[str | int, PlainValidator(_read_element_key)]
+UnitLimits = Annotated[
+    dict[ElementKey, NonNegative],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"minimum": 0}},
+                {"type": "string", "description": "CSV file, columns generator,max_p_mw"},
+            ]
+        }
+    ),
+]
 Buses = Annotated[tuple[BusLabel, ...], _unique("bus")]
 Sizes = Annotated[tuple[Positive, ...], NOT_EMPTY, _unique("size")]
 Hours = Annotated[tuple[Hour, ...], NOT_EMPTY, _unique("hour")]

@@ -18,6 +18,7 @@ from pydantic_core import PydanticKnownError
 from hybridopt.case_fields import (
     NOT_EMPTY,
     Branches,
+    BranchRatings,
     BusKey,
     ElementName,
     Elements,
@@ -25,6 +26,7 @@ from hybridopt.case_fields import (
     Polynomial,
     Positive,
     Table,
+    UnitLimits,
     Whole,
     refuse_repeats,
     show,
@@ -136,6 +138,12 @@ class Limits(Table):
     """Highest voltage at every bus, pu."""
     branch_limit: Literal["current", "power"] | None = None
     """Branches are limited by their current (kA) or their apparent power (MVA)."""
+    ratings: BranchRatings = Field(default_factory=dict)
+    """Largest apparent power at either end of single lines and transformers, MVA, whatever
+    branch_limit says: by "5-6", "5-6#2" or name, or a CSV (branch, rate_mva)."""
+    generators: UnitLimits = Field(default_factory=dict)
+    """Largest active power of each generator or external grid at a bus, MW: by bus label or name,
+    or a CSV (generator, max_p_mw)."""
 
     @field_validator("vm_max")
     @classmethod

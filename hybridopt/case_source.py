@@ -2,24 +2,28 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hybridopt.case_extends import get, inherit
 from hybridopt.case_place import KeyPath, find_places, format_path
-from hybridopt.case_tables import HOURS, TableError, read_day, read_shares
+from hybridopt.case_tables import HOURS, Table, TableError, read_day, read_limits, read_shares
 from hybridopt.cases import builtin_cases
 from hybridopt.errors import Finding, InputError
 
-_DAYS: tuple[KeyPath, ...] = (
-    ("load", "curve"),
-    ("load", "classes", "*"),
-    ("resources", "dg", "profile"),
-)
+_READERS: dict[KeyPath, Callable[[Path], Table]] = {
+    ("load", "curve"): read_day,
+    ("load", "classes", "*"): read_day,
+    ("resources", "dg", "profile"): read_day,
+    ("load", "shares"): read_shares,
+    ("limits", "ratings"): partial(read_limits, element="branch", limit="rate_mva"),
+    ("limits", "generators"): partial(read_limits, element="generator", limit="max_p_mw"),
+}
 NETWORK_FILES = (".json", ".xlsx", ".m", ".csv")
 
 
@@ -201,7 +205,7 @@ def _read_toml(file: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, in
 
 def _read_tables(source: Source) -> Iterator[Finding]:
     """Put the content of CSV files in the place of their names."""
-    for pattern in (*_DAYS, ("load", "shares")):
+    for pattern, read in _READERS.items():
         for path in list(_matching(source.data, pattern)):
             holder, key = get(source.data, path[:-1]), path[-1]
             if not isinstance(holder[key], str):
@@ -209,12 +213,12 @@ def _read_tables(source: Source) -> Iterator[Finding]:
             file = source.file.parent / holder[key]
             label = str(Path(source.label).parent / holder[key])
             try:
-                table = read_shares(file) if key == "shares" else read_day(file)
+                table = read(file)
             except TableError as error:
                 where = f"{label}:{error.line}" if error.line else label
                 yield source.finding(path, f"{where}: {error.message}")
                 # Something to go on with, so that nothing is found because of this.
-                holder[key] = {} if key == "shares" else [1.0] * HOURS
+                holder[key] = [1.0] * HOURS if read is read_day else {}
                 continue
             holder[key] = table.data
             for part, line in table.lines.items():

@@ -1,4 +1,4 @@
-"""The CSV tables that a case file may name: a day of 24 values, shares of customer classes."""
+"""The CSV tables that a case file may name: a day, shares of customer classes, limits."""
 
 import csv
 from collections.abc import Iterator
@@ -64,6 +64,27 @@ def read_shares(file: Path) -> Table:
         data[bus][name] = _number(share, "share", line)
         lines.setdefault((bus,), line)
         lines[bus, name] = line
+    if not data:
+        raise TableError("has no rows")
+    return Table(data, lines)
+
+
+def read_limits(file: Path, element: str, limit: str) -> Table:
+    """Read the columns ``element, limit`` into a table of limits by element.
+
+    Parameters
+    ----------
+    element, limit : the columns' names, such as ``branch`` and ``rate_mva``
+    """
+    data: dict[str, float] = {}
+    lines: dict[KeyPath, int] = {}
+    for line, (name, value) in _rows(file, (element, limit)):
+        if not name:
+            raise TableError(f"{element} is empty", line)
+        if name in data:
+            raise TableError(f"{element} {name!r} stands here a second time", line)
+        data[name] = _number(value, limit, line)
+        lines[name,] = line
     if not data:
         raise TableError("has no rows")
     return Table(data, lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandapower as pp
@@ -12,6 +12,9 @@ from hybridopt.errors import NoSolutionError
 from hybridopt.stages import Stage
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hybridopt.grid import Grid
     from hybridopt.network_scenario import Scenario
 
 
@@ -45,7 +48,11 @@ def load_flow_before(scenario: Scenario) -> Stage:
     for bus, value in zip(net.bus.index, net.res_bus.vm_pu, strict=True):
         vm[scenario.net_bus_position[int(bus)]] = value
     alive = ~np.isnan(vm)
-    loading = np.concatenate([net.res_line.loading_percent, net.res_trafo.loading_percent])
+    loading = np.where(
+        grid.rate_is_power,
+        _power_loading(net, grid),
+        np.concatenate([net.res_line.loading_percent, net.res_trafo.loading_percent]),
+    )
     on = grid.branch_usable() & alive[grid.branch_from]
     load = factor * p_all * grid.base_mva
     p_on, _ = grid.demand(connected_only=True)
@@ -58,3 +65,13 @@ def load_flow_before(scenario: Scenario) -> Stage:
         unit_on=grid.gen_in_service & alive[grid.gen_bus],
         loss_mw=float(net.res_line.pl_mw.sum() + net.res_trafo.pl_mw.sum()),
     )
+
+
+def _power_loading(net: Any, grid: Grid) -> NDArray[np.float64]:
+    """Larger of the ends' apparent powers over their limits, (n_branch,), percent."""
+    loading = []
+    for ends, rate in ((("from", "hv"), grid.rate_from), (("to", "lv"), grid.rate_to)):
+        tables = zip((net.res_line, net.res_trafo), ends, strict=True)
+        mva = [np.hypot(t[f"p_{end}_mw"], t[f"q_{end}_mvar"]) for t, end in tables]
+        loading.append(np.concatenate(mva) / (rate * grid.base_mva) * grid.rate_share * 100)
+    return np.maximum(*loading)

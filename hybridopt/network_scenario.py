@@ -17,6 +17,7 @@ from hybridopt.errors import Finding, InputError
 from hybridopt.grid import Event, Grid, apply_event
 from hybridopt.network import prepare, read_network
 from hybridopt.network_grid import grid_from_net
+from hybridopt.network_limits import with_limits
 from hybridopt.network_resources import plan_space
 from hybridopt.plan_space import PlanSpace
 from hybridopt.solvers.ipopt import has_linear_solver
@@ -119,6 +120,7 @@ def scenario_of(
     grid, position = grid_from_net(net, case.bus_label_offset, case.limits.branch_limit)
     grid = _with_case_data(case, grid)
     elements = Elements(case, grid, _element_names(net, position, case.bus_label_offset))
+    grid = with_limits(case, elements, grid, net)
     event = elements.event()
     damaged = apply_event(grid, event)
     space = plan_space(
