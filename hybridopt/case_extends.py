@@ -11,6 +11,7 @@ _EITHER_OR: tuple[tuple[KeyPath, tuple[str, ...], tuple[str, ...]], ...] = (
     (("resources", "lines"), ("cost",), ("cost_per_km",)),
     (("resources", "dg"), ("operating_cost_per_mwh",), ("operating_cost",)),
     (("resources", "dg"), ("sizes_mw",), ("min_mw", "max_mw")),
+    (("resources", "dg"), ("genes",), ("sizes_mw", "min_mw", "max_mw")),
 )
 # Tables that count as one value, because their entries add up to one.
 _WHOLE: tuple[KeyPath, ...] = (("load", "shares", "*"), ("load", "default_shares"))

@@ -134,6 +134,18 @@ def _refuse_empty(value: object) -> object:
     return value
 
 
+def _read_span(value: object) -> object:
+    if not (isinstance(value, list | tuple) and len(value) == 2):
+        raise ValueError(f"must be [low, high], found {show(value)}")
+    return value
+
+
+def _check_span(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] > span[1]:
+        raise ValueError(f"low must not exceed high, found [{span[0]:g}, {span[1]:g}]")
+    return span
+
+
 def _check_day(value: object) -> object:
     # Before the entries are looked at, so that wrong ones are counted too.
     if isinstance(value, list | tuple) and len(value) != HOURS:
@@ -187,10 +199,15 @@ NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
 Fraction = Annotated[Number, _Interval(0, 1)]
 PowerFactor = Annotated[Number, _Interval(0, 1, open_low=True)]
+PerUnit = Annotated[Number, _Interval(0, 2, open_low=True)]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 
 NOT_EMPTY = BeforeValidator(_refuse_empty)
+_SPAN = BeforeValidator(_read_span), AfterValidator(_check_span)
+Span = Annotated[tuple[NonNegative, NonNegative], *_SPAN]
+PositiveSpan = Annotated[tuple[Positive, Positive], *_SPAN]
+PerUnitSpan = Annotated[tuple[PerUnit, PerUnit], *_SPAN]
 
 BusLabel = Annotated[Whole, Field(ge=0)]
 BusKey = Annotated[int, BeforeValidator(_read_bus_key)]

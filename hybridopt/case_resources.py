@@ -18,16 +18,44 @@ from hybridopt.case_fields import (
     Flag,
     FractionDay,
     NonNegative,
+    PerUnitSpan,
     Polynomial,
     Positive,
+    PositiveSpan,
     PowerFactor,
     Sizes,
+    Span,
     Table,
     Whole,
     is_whole,
     refuse_repeats,
     show,
 )
+
+
+def _read_sites(value: object) -> Literal["all"] | tuple[int, ...]:
+    if value == "all":
+        return "all"
+    if not isinstance(value, list | tuple):
+        raise ValueError(f'must be "all" or a list of bus labels, found {show(value)}')
+    for bus in value:
+        if not (is_whole(bus) and bus >= 0):
+            raise ValueError(f"a bus label must be a whole number, found {show(bus)}")
+    refuse_repeats(value, "bus")
+    return tuple(value)
+
+
+_SITES_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"const": "all"},
+        {"type": "array", "items": {"type": "integer", "minimum": 0}, "uniqueItems": True},
+    ]
+}
+BusChoice = Annotated[
+    Literal["all"] | tuple[int, ...],
+    PlainValidator(_read_sites),
+    WithJsonSchema(_SITES_SCHEMA),
+]
 
 
 class CandidateLine(Table):
@@ -56,6 +84,23 @@ class CandidateLine(Table):
         return to_bus
 
 
+class LinesAnywhere(Table):
+    """New lines whose end buses and length are genes, as in Diaz Vargas et al. 2024."""
+
+    max_lines: Annotated[Whole, Field(ge=1)]
+    """Most of them that a plan may build, at most one between the same buses."""
+    buses: BusChoice = "all"
+    """Buses that they may join, those of one nominal voltage: "all" or a list of bus labels."""
+    length_km: PositiveSpan
+    """Shortest and longest."""
+    r_ohm_per_km: NonNegative
+    x_ohm_per_km: Positive
+    max_i_ka: Positive
+    """Largest current, kA."""
+    cost: NonNegative | None = None
+    """Cost of each; without it the table's cost or cost_per_km holds."""
+
+
 class LineResources(Table):
     """Branches that a plan may close."""
 
@@ -69,6 +114,8 @@ class LineResources(Table):
     """Costs of single branches, by "5-6" or name, instead of cost or cost_per_km."""
     candidates: tuple[CandidateLine, ...] = ()
     """[[resources.lines.candidates]]: new lines."""
+    anywhere: LinesAnywhere | None = None
+    """[resources.lines.anywhere]: new lines between any two buses."""
     ties: Branches = ()
     """Branches that stand open in the network and may be closed."""
 
@@ -82,6 +129,7 @@ class LineResources(Table):
     def _costs_are_known(self) -> Self:
         # A resource that costs nothing must be said to: silence would make it free by accident.
         unpriced = any(line.cost is None for line in self.candidates)
+        unpriced |= self.anywhere is not None and self.anywhere.cost is None
         unpriced |= (self.damaged or bool(self.ties)) and not self.costs
         if unpriced and self.cost is None and self.cost_per_km is None:
             raise ValueError("needs cost or cost_per_km (0 if closing a branch is free)")
@@ -90,27 +138,17 @@ class LineResources(Table):
     @property
     def offers_any(self) -> bool:
         """Whether a plan may close any branch at all."""
-        return self.damaged or bool(self.candidates) or bool(self.ties)
+        new = bool(self.candidates) or self.anywhere is not None
+        return self.damaged or new or bool(self.ties)
 
 
-def _read_sites(value: object) -> Literal["all"] | tuple[int, ...]:
-    if value == "all":
-        return "all"
-    if not isinstance(value, list | tuple):
-        raise ValueError(f'must be "all" or a list of bus labels, found {show(value)}')
-    for bus in value:
-        if not (is_whole(bus) and bus >= 0):
-            raise ValueError(f"a bus label must be a whole number, found {show(bus)}")
-    refuse_repeats(value, "bus")
-    return tuple(value)
+class UnitGenes(Table):
+    """What the search chooses for each unit, as in Diaz Vargas et al. 2024."""
 
-
-_SITES_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"const": "all"},
-        {"type": "array", "items": {"type": "integer", "minimum": 0}, "uniqueItems": True},
-    ]
-}
+    p_mw: Span
+    """Lowest and highest power that is planned for a unit; it is the unit's rating."""
+    vm_pu: PerUnitSpan | None = None
+    """Lowest and highest voltage set-point. The dispatch starts there, clipped to the limits."""
 
 
 class DgResources(Table):
@@ -118,11 +156,7 @@ class DgResources(Table):
 
     max_units: Annotated[Whole, Field(ge=0)] = 0
     """Most units that a plan may install; 0 means none."""
-    buses: Annotated[
-        Literal["all"] | tuple[int, ...],
-        PlainValidator(_read_sites),
-        WithJsonSchema(_SITES_SCHEMA),
-    ] = "all"
+    buses: BusChoice = "all"
     """Where units may stand: "all" or a list of bus labels."""
     power_factor: PowerFactor = 0.9
     """Reactive power is limited to tan(acos(power_factor)) times the rating."""
@@ -146,6 +180,8 @@ class DgResources(Table):
     """Largest rating of a unit, MW; without it the budget alone limits it."""
     sizes_mw: Sizes | None = None
     """Standard ratings to choose from, MW, instead of min_mw and max_mw."""
+    genes: UnitGenes | None = None
+    """[resources.dg.genes]: the search chooses the ratings, instead of the dispatch."""
     profile: FractionDay = (1.0,) * 24
     """Share of the rating that is available: 24 factors, hour 1 first, or a CSV (hour, factor)."""
     penetration_limit: NonNegative | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hybridopt.case import BranchRef, parse_branch
 from hybridopt.grid import Event
@@ -45,6 +45,21 @@ class Elements:
             return int(self.names["bus_position"][self.names["bus"].index(label)])
         self.miss(key, f"no bus {label!r}; buses are labelled {_range(self.grid.bus_id)}")
         return None
+
+    def standing(
+        self, labels: Literal["all"] | Sequence[int], key: str, damaged: Grid
+    ) -> list[int]:
+        """Positions of buses that are in service after the event: all, or those of a list."""
+        if labels == "all":
+            return [k for k, on in enumerate(damaged.bus_in_service) if on]
+        found = []
+        for i, label in enumerate(labels):
+            position = self.bus(label, f"{key}[{i}]")
+            if position is not None and not damaged.bus_in_service[position]:
+                self.miss(f"{key}[{i}]", f"bus {label} is out of service after the event")
+            elif position is not None:
+                found.append(position)
+        return found
 
     def branch(self, written: Written, key: str, kind: str) -> int | None:
         """Position of a line ("line") or transformer ("trafo")."""

@@ -15,6 +15,8 @@ from pandapower.pypower.makeYbus import branch_vectors
 from hybridopt.grid import Grid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 UNRATED_KA = 99999.0
@@ -99,7 +101,7 @@ def grid_from_net(
         bus_x=xy[:, 0],
         bus_y=xy[:, 1],
         bus_in_service=in_service,
-        branch_name=_branch_names(ends, label),
+        branch_name=branch_names(ends, label),
         branch_kind=("line",) * n_line + ("trafo",) * n_trafo,
         branch_index=np.concatenate([net.line.index, net.trafo.index]).astype(np.int64),
         branch_from=ends[:, 0],
@@ -168,7 +170,7 @@ def _coordinates(geo: Any) -> tuple[float, float]:
         return np.nan, np.nan
 
 
-def _branch_names(ends: NDArray[np.int64], label: list[int]) -> tuple[str, ...]:
+def branch_names(ends: NDArray[np.int64], label: Sequence[int]) -> tuple[str, ...]:
     """Call branches by their end buses: 5-6, and 5-6#2 for the second of parallel ones."""
     seen: dict[tuple[int, int], int] = {}
     names = []

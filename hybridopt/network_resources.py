@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridopt.grid import DGSites
+from hybridopt.network_pairs import line_genes
+from hybridopt.plan_genes import P_DIGITS, VM_DIGITS, Range, UnitGenes
 from hybridopt.plan_space import Candidate, PlanSpace
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def plan_space(
     new : position and data of each line that a plan may build
     """
     case = elements.case
-    sites = _sites(elements, damaged)
+    sites, genes = _sites(elements, damaged), case.resources.dg.genes
     return PlanSpace(
         candidates=tuple(_candidates(elements, damaged, event, new)),
         sites=sites,
@@ -38,6 +40,13 @@ def plan_space(
         sizes_mw=tuple(case.resources.dg.sizes_mw or ()),
         budget=case.budget,
         neighbours=_neighbours(damaged, sites),
+        unit_genes=None
+        if genes is None
+        else UnitGenes(
+            Range(*genes.p_mw, P_DIGITS),
+            None if genes.vm_pu is None else Range(*genes.vm_pu, VM_DIGITS),
+        ),
+        line_genes=line_genes(elements, damaged),
     )
 
 
@@ -101,17 +110,7 @@ def _sites(elements: Elements, damaged: Grid) -> DGSites:
     dg = elements.case.resources.dg
     if dg.max_units == 0:
         return DGSites()
-    if dg.buses == "all":
-        buses = np.flatnonzero(damaged.bus_in_service).tolist()
-    else:
-        buses = []
-        for i, label in enumerate(dg.buses):
-            position = elements.bus(label, f"resources.dg.buses[{i}]")
-            if position is not None and not damaged.bus_in_service[position]:
-                message = f"bus {label} is out of service after the event"
-                elements.miss(f"resources.dg.buses[{i}]", message)
-            elif position is not None:
-                buses.append(position)
+    buses = elements.standing(dg.buses, "resources.dg.buses", damaged)
     tan_phi = np.tan(np.arccos(dg.power_factor)) if dg.reactive == "power_factor" else np.inf
     limit = dg.penetration_limit
     return DGSites(

@@ -18,6 +18,7 @@ from hybridopt.grid import Event, Grid, apply_event
 from hybridopt.network import prepare, read_network
 from hybridopt.network_grid import grid_from_net
 from hybridopt.network_limits import with_limits
+from hybridopt.network_pairs import with_pairs
 from hybridopt.network_resources import plan_space
 from hybridopt.plan_space import PlanSpace
 from hybridopt.solvers.ipopt import has_linear_solver
@@ -49,6 +50,15 @@ class Scenario:
     space: PlanSpace
     horizon: Horizon
     settings: Settings
+
+    @property
+    def search_grid(self) -> Grid:
+        """The damaged grid with every line that a plan may build anywhere, open, at the end."""
+        genes, terms = self.space.line_genes, self.case.resources.lines.anywhere
+        if genes is None or terms is None:
+            return self.damaged
+        is_power = self.case.limits.branch_limit == "power"
+        return with_pairs(self.damaged, genes, terms, is_power=is_power)
 
 
 def load_case(case: str | Path | dict[str, Any], *, net: Any = None) -> Scenario:
@@ -116,7 +126,7 @@ def scenario_of(
             findings.append(place(end, message))
         if not missing:
             new.append(line)
-            _add_line(net, line, labels)
+            add_line(net, line, labels)
     grid, position = grid_from_net(net, case.bus_label_offset, case.limits.branch_limit)
     grid = _with_case_data(case, grid)
     elements = Elements(case, grid, _element_names(net, position, case.bus_label_offset))
@@ -176,7 +186,13 @@ def _network_of(case: Case) -> Any:
         raise InputError([case.finding("network", f.message) for f in error.findings]) from error
 
 
-def _add_line(net: Any, line: CandidateLine, labels: dict[int, int]) -> None:
+def add_line(net: Any, line: CandidateLine, labels: dict[int, int]) -> None:
+    """Add a line to a net, out of service.
+
+    Parameters
+    ----------
+    labels : pandapower's index of each bus label
+    """
     pp.create_line_from_parameters(
         net,
         from_bus=labels[line.from_bus],

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from hybridopt.case_fields import BusLabel, NonNegative, Number, Positive, Table, Whole, show
+from hybridopt.case_fields import (
+    BusLabel,
+    NonNegative,
+    Number,
+    PerUnit,
+    Positive,
+    Table,
+    Whole,
+    show,
+)
 from hybridopt.case_findings import describe
 from hybridopt.case_place import format_path
 from hybridopt.case_resources import CandidateLine
@@ -59,14 +68,17 @@ class PlanLine(Table):
 
 
 class PlanUnit(Table):
-    """A distributed generator: its bus and largest output; the rest is a result."""
+    """A distributed generator: its bus and largest output; the rest is a result.
+
+    The dispatch starts at ``vm_pu``, where it is given.
+    """
 
     bus: BusLabel
     max_p_mw: NonNegative
     name: str | None = None
     p_mw: Number | None = None
     q_mvar: Number | None = None
-    vm_pu: Number | None = None
+    vm_pu: PerUnit | None = None
     cost: NonNegative = 0.0
 
 

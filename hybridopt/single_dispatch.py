@@ -172,14 +172,15 @@ def _resolve(
             message = f"bus {unit.bus} is out of service after the event"
             findings.append(Finding(f"{path} dg[{i}].bus", message))
         else:
-            units.append(Unit(position, unit.max_p_mw / scenario.space.sites.max_p_ratio))
+            rating = unit.max_p_mw / scenario.space.sites.max_p_ratio
+            units.append(Unit(position, rating, unit.vm_pu))
     if len({u.bus for u in units}) < len(units):
         findings.append(Finding(f"{path} dg", "two units at one bus; give one with their sum"))
     if findings:
         raise InputError(findings)
     units.sort()
     sites = replace(_dg_terms(scenario), bus=tuple(u.bus for u in units))
-    space = replace(scenario.space, sites=sites, neighbours=())
+    space = replace(scenario.space, sites=sites, neighbours=(), unit_genes=None, line_genes=None)
     plan = Plan(tuple(sorted(set(branches))), tuple(units))
     return plan, replace(scenario, space=space)
 

@@ -115,7 +115,7 @@ def test_template_shows_every_key() -> None:
 
 
 SETTINGS = re.findall(r"^#([a-z_\d]+ = .*)$", template(), re.MULTILINE)
-TABLES = re.findall(r"^#\[\[[a-z_.]+\]\]$(?:\n#.*)+", template(), re.MULTILINE)
+TABLES = re.findall(r"^#\[+[a-z_.]+\]+$(?:\n#.*)+", template(), re.MULTILINE)
 IN_A_TABLE = {line.removeprefix("#") for table in TABLES for line in table.splitlines()}
 
 
