@@ -143,7 +143,7 @@ class Limits(Table):
     branch_limit says: by "5-6", "5-6#2" or name, or a CSV (branch, rate_mva)."""
     generators: UnitLimits = Field(default_factory=dict)
     """Largest active power of each generator or external grid at a bus, MW: by bus label or name,
-    or a CSV (generator, max_p_mw)."""
+    or a CSV (generator, max_p_mw). With 0 it is a synchronous condenser: no island lives on it."""
 
     @field_validator("vm_max")
     @classmethod

@@ -75,8 +75,11 @@ def _rate(net: Any, grid: Grid, branch: int, mva: float) -> None:
 
 
 def _with_unit_limits(case: Case, elements: Elements, grid: Grid) -> Grid:
-    """Largest active powers; the network's own lower limits stay."""
-    p_max = grid.p_max.copy()
+    """Largest active powers; the network's own lower limits stay.
+
+    A unit without any is a synchronous condenser: it holds a voltage, but energises no island.
+    """
+    p_max, forming = grid.p_max.copy(), grid.gen_forming.copy()
     named: dict[int, str | int] = {}
     for written, mw in case.limits.generators.items():
         key = ("limits", "generators", str(written))
@@ -92,7 +95,8 @@ def _with_unit_limits(case: Case, elements: Elements, grid: Grid) -> Grid:
                 elements.miss(key, f"must be at least the unit's minimum of {low:g} MW")
             named[unit] = written
             p_max[unit] = mw / grid.base_mva
-    return replace(grid, p_max=p_max)
+            forming[unit] &= mw > 0
+    return replace(grid, p_max=p_max, gen_forming=forming)
 
 
 def _units(elements: Elements, grid: Grid, written: str | int) -> list[int]:

@@ -126,8 +126,12 @@ def _reason(grid: Grid, nominal: Grid, here: NDArray[np.bool_], sites: DGSites |
     if idle.any():
         names = ", ".join(_unit(grid, int(g)) for g in np.flatnonzero(idle))
         parts.append(f"{names} cannot run at its minimum with so little load")
-    if silent.any():
+    static = np.array([kind == "sgen" for kind in grid.gen_kind], dtype=bool)
+    if (silent & static).any():
         parts.append("its static generators cannot hold a voltage")
+    if (silent & ~static).any():
+        names = ", ".join(_unit(grid, int(g)) for g in np.flatnonzero(silent & ~static))
+        parts.append(f"{names} gives no active power")
     if sites is not None and not sites.grid_forming and sites.bus:
         parts.append("distributed generation is not grid-forming")
     if edge.any():

@@ -167,3 +167,21 @@ def test_largest_powers_from_a_table(tmp_path):
     grid = load_case(file).grid
     at = {grid.bus_id[b]: k for k, b in enumerate(grid.gen_bus)}
     assert [grid.p_max[at[bus]] for bus in (69, 1, 10, 4)] == [8.05, 0.0, 5.05, 1.0]
+    assert [bool(grid.gen_forming[at[bus]]) for bus in (69, 1, 10, 4)] == [True, False, True, True]
+
+
+def test_an_island_of_condensers_is_dead():
+    """Without lines 4-5 and 6-7, the load at bus 5 has the unit at bus 3 only."""
+    net = pandapower.networks.case9()
+    net.gen.loc[1, "min_p_mw"] = 0.0
+    data = {
+        "network": "case9",
+        "bus_label_offset": 1,
+        "limits": {"generators": {"3": 0.0}},
+        "event": {"lines": ["4-5", "6-7"]},
+    }
+    check = check_case(load_case(data, net=net))
+    (dead,) = check.dead
+    assert sorted(dead.buses) == [3, 5, 6]
+    assert "generator at bus 3 gives no active power" in dead.reason
+    assert check.after.served_mw.sum() == pytest.approx(225.0, abs=1e-3)
