@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT: Literal[1] = 1
 SHARE = 0.05  # of the time an exhaustive search may spend on keeping itself
 
+_CONFIG = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 Method = Literal["genetic", "exhaustive"]
 Whole = Annotated[int, Field(ge=0)]
 
@@ -43,7 +44,7 @@ class _Kept:
     random : state of the random numbers
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+    __pydantic_config__ = _CONFIG
 
     format: Literal[1]
     program: dict[str, str | None]
@@ -60,7 +61,21 @@ class _Kept:
     plans: list[tuple[Plan, Evaluation]]
 
 
-_FILE = TypeAdapter(_Kept)
+@dataclass(frozen=True)
+class _File:
+    """The search, and the digest that tells whether anybody touched it."""
+
+    __pydantic_config__ = _CONFIG
+
+    sha256: str
+    search: _Kept
+
+
+_FILE, _SEARCH = TypeAdapter(_File), TypeAdapter(_Kept)
+
+
+def _digest(kept: _Kept) -> str:
+    return hashlib.sha256(_SEARCH.dump_json(kept)).hexdigest()
 
 
 def fingerprint(scenario: Scenario) -> str:
@@ -115,7 +130,7 @@ class Checkpoint:
             The file is damaged, or belongs to another case, search, seed or program.
         """
         try:
-            kept = _FILE.validate_json(self.path.read_bytes())
+            file = _FILE.validate_json(self.path.read_bytes())
         except OSError as error:
             raise self._refused(f"cannot be read: {error.strerror}") from error
         except ValidationError as error:
@@ -123,6 +138,9 @@ class Checkpoint:
             place = ".".join(str(part) for part in first["loc"]) or "the file"
             message = f"is damaged, or no checkpoint of this version ({place}: {first['msg']})"
             raise self._refused(message) from error
+        kept = file.search
+        if file.sha256 != _digest(kept):
+            raise self._refused("is damaged: it holds other numbers than were written")
         ours = {
             "case": self.case,
             "seed": self.seed,
@@ -172,7 +190,7 @@ class Checkpoint:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_name(f".{self.path.name}")
         with fresh.open("wb") as file:
-            file.write(_FILE.dump_json(kept))
+            file.write(_FILE.dump_json(_File(_digest(kept), kept)))
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)

@@ -172,15 +172,15 @@ def _run_once(scenario: Any, job: Any, progress: Progress, as_json: bool, quiet:
     from hybridopt.runs import run_job
     from hybridopt.tables import study_tables
 
-    result, folder = run_job(scenario, job, progress)
+    result = run_job(scenario, job, progress)
     if as_json:
         _print_json(summary(result))
     elif not quiet:
         console = Console()
         for table in study_tables(result):
             console.print(table)
-        console.print(f"Results: {folder}/report.html", highlight=False)
-    _tell_how_to_go_on(result, folder)
+        console.print(f"Results: {job.folder}/report.html", highlight=False)
+    _tell_how_to_go_on(result, job.folder)
 
 
 def _run_seeds(

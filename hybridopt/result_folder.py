@@ -105,11 +105,3 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     finally:
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
-
-
-def free_name(folder: Path) -> Path:
-    """The folder's name with the first number that is free: ``NAME-2``, ``NAME-3``, ..."""
-    number = 2
-    while (found := folder.with_name(f"{folder.name}-{number}")).exists():
-        number += 1
-    return found

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import statistics
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from hybridopt.checkpoint import Checkpoint
 from hybridopt.errors import Finding, InputError
 from hybridopt.output import summary, write_json, write_results
-from hybridopt.result_folder import CHECKPOINT, check_folder, free_name
-from hybridopt.solvers.search import INFINITY
+from hybridopt.result_folder import CHECKPOINT, check_folder
+from hybridopt.solvers.search import INFINITY, Run
 from hybridopt.study import objective_name, run_study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from hybridopt.checkpoint import Method
     from hybridopt.network_scenario import Scenario
     from hybridopt.progress import Progress
     from hybridopt.study import StudyResult
@@ -35,6 +38,11 @@ class Job:
     resume: bool = False
     force: bool = False
 
+    @property
+    def method(self) -> Method:
+        """How plans are searched."""
+        return "exhaustive" if self.exhaustive else "genetic"
+
     def check(self) -> None:
         """Make sure that the folder can be written.
 
@@ -47,29 +55,45 @@ class Job:
             check_folder(self.folder, force=self.force, resume=self.resume)
 
 
-def run_job(scenario: Scenario, job: Job, progress: Progress) -> tuple[StudyResult, Path | None]:
-    """Run a study and write its files; the folder that they are in."""
+def run_job(scenario: Scenario, job: Job, progress: Progress) -> StudyResult:
+    """Run a study and write its files."""
     job.check()
     if job.resume and job.folder is not None and not (job.folder / CHECKPOINT).exists():
         print(f"{job.folder} holds nothing to resume: starting at the beginning", file=sys.stderr)
-    result = run_study(
-        scenario,
-        seed=job.seed,
-        workers=job.workers,
-        exhaustive=job.exhaustive,
-        keep=job.folder,
-        resume=job.resume,
-        progress=progress,
-    )
+    with _taken(scenario, job):
+        result = run_study(
+            scenario,
+            seed=job.seed,
+            workers=job.workers,
+            exhaustive=job.exhaustive,
+            keep=job.folder,
+            resume=job.resume,
+            progress=progress,
+        )
+    if job.folder is not None:
+        write_results(result, job.folder, force=job.force, resume=True)
+    return result
+
+
+@contextmanager
+def _taken(scenario: Scenario, job: Job) -> Iterator[None]:
+    """Take the folder with a search that has not begun; leave none where none begins."""
     folder = job.folder
-    if folder is not None:
-        try:
-            write_results(result, folder, force=job.force, resume=True)
-        except InputError:  # somebody else has written there in the meantime
-            taken, folder = folder, free_name(folder)
-            write_results(result, folder)
-            print(f"{taken} was written meanwhile; this result is in {folder}", file=sys.stderr)
-    return result, folder
+    if folder is None or (folder.exists() and any(folder.iterdir())):
+        yield
+        return
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    checkpoint = Checkpoint(folder / CHECKPOINT, scenario, job.method, job.seed)
+    checkpoint.save(Run())
+    before = checkpoint.path.read_bytes()
+    try:
+        yield
+    except BaseException:
+        if checkpoint.path.exists() and checkpoint.path.read_bytes() == before:
+            checkpoint.path.unlink()
+            for path in made:
+                path.rmdir()
+        raise
 
 
 def read_seeds(text: str) -> list[int]:
@@ -151,7 +175,7 @@ def run_seeds(
     for each in jobs:
         each.check()
     for each in jobs:
-        result, _ = run_job(scenario, each, progress)
+        result = run_job(scenario, each, progress)
         found.rows.append(_row(result, names))
         yield found
         if not result.finished:

@@ -196,8 +196,6 @@ def run_study(
     run: Run[Plan, Evaluation] = Run()
     if checkpoint and resume and checkpoint.path.exists():
         run = checkpoint.load()
-    elif checkpoint:
-        checkpoint.save(run)  # the folder is taken from now on
     check = check_case(scenario, progress)
     evaluator = Evaluator(
         scenario.damaged,
@@ -217,7 +215,7 @@ def run_study(
         if checkpoint is None or not run.cache:
             raise
         heard()
-        run.stopped_because = f"{INTERRUPTED} in generation {len(run.log)}"
+        run.stopped_because = f"{INTERRUPTED} in generation {len(run.log) - 1}"
     _settle_ties(run, evaluator)
     best = run.best
     if not best.ok:

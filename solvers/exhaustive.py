@@ -13,6 +13,7 @@ from hybridopt.solvers.search import (
     TimeUpError,
     Value,
     evaluate_new,
+    log_part,
     log_row,
 )
 
@@ -68,9 +69,11 @@ def enumerate_all(
                 lambda done, b=batch: report(b, done, run),  # type: ignore[misc]
                 clock,
             )
-        except TimeUpError:
+        except (TimeUpError, KeyboardInterrupt) as early:
+            log_part(run, objectives, began)
+            if isinstance(early, KeyboardInterrupt):
+                raise
             run.stopped_because = f"{TIME_LIMIT} of {time_limit_s:g} s reached"
-            run.log.append(log_row(run, [run.best.fitness], 0, objectives, began))
             return run
         run.evaluations = position
         fitnesses = [run.cache[solution].fitness for solution in chosen]

@@ -26,6 +26,7 @@ from hybridopt.solvers.search import (
     TimeUpError,
     Value,
     evaluate_new,
+    log_part,
     log_row,
 )
 
@@ -152,9 +153,11 @@ def minimize(
                 lambda done, g=generation: report(g, done, run),  # type: ignore[misc]
                 clock,
             )
-        except TimeUpError:
+        except (TimeUpError, KeyboardInterrupt) as early:
+            log_part(run, objectives, began)
+            if isinstance(early, KeyboardInterrupt):
+                raise
             ended = f"{TIME_LIMIT} of {options.time_limit_s:g} s reached"
-            run.log.append(log_row(run, [run.best.fitness], 0, objectives, began))
             break
         run.population = (elite + genomes)[: options.population]
         run.evaluations += len(genomes)

@@ -73,9 +73,6 @@ class Run(Generic[Solution, Value]):
 TIME_LIMIT = "time limit"
 INTERRUPTED = "interrupted"
 
-Evaluate = "Callable[[Sequence[Solution], Value | None], Iterator[Value]]"
-Report = "Callable[[int, int, Run[Solution, Value]], None]"
-
 
 class TimeUpError(Exception):
     """The time limit was reached."""
@@ -137,3 +134,9 @@ def log_row(
         row[f"mean_{name}"] = sum(values) / len(values) if values else None
     row["wall_s"] = time.perf_counter() - began
     return row
+
+
+def log_part(run: Run[Any, Any], objectives: Sequence[str], began: float) -> None:
+    """Add the row of a generation that was ended early, if it brought anything."""
+    if run.cache:
+        run.log.append(log_row(run, [run.best.fitness], 0, objectives, began))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import PROGRAM, SMALL_STUDY, hybridopt, small_net, started, write_case
 
-from hybridopt.result_folder import RESULT_FILES, free_name, replace_folder
+from hybridopt.result_folder import RESULT_FILES, replace_folder
 
 QUICK = ("--workers", "1")
 
@@ -169,23 +169,6 @@ def test_results_stay_below_results_whatever_the_case_is_called(name, folder):
     assert {path for path in folder.iterdir() if path.name != "results"} == before
 
 
-def test_a_result_that_appeared_meanwhile_is_kept(folder, monkeypatch):
-    from hybridopt import study
-
-    def slow(*arguments, **options):
-        (folder / "out").mkdir()
-        (folder / "out" / "summary.json").write_text("of another run")
-        return real(*arguments, **options)
-
-    real = study.run_study
-    monkeypatch.setattr(study, "run_study", slow)
-    done = hybridopt("run", "small.toml", "--out", "out", *QUICK, "--quiet", folder=folder)
-    assert done.code == 0
-    assert "out was written meanwhile; this result is in out-2" in done.err
-    assert (folder / "out" / "summary.json").read_text() == "of another run"
-    assert set(contents(folder / "out-2")) == RESULT_FILES
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_an_old_result_survives_when_the_new_one_cannot_be_written(error, tmp_path):
     old = tmp_path / "out"
@@ -200,11 +183,6 @@ def test_an_old_result_survives_when_the_new_one_cannot_be_written(error, tmp_pa
         replace_folder(old, fill)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (old / "summary.json").read_text() == "old"
-
-
-def test_free_names_are_counted(tmp_path):
-    (tmp_path / "out-2").mkdir()
-    assert free_name(tmp_path / "out") == tmp_path / "out-3"
 
 
 def test_init_writes_a_sound_case_and_overwrites_none(folder):
@@ -270,29 +248,45 @@ def group(leader: int) -> list[int]:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 @pytest.mark.parametrize(
-    ("number", "workers", "to_all"),
-    [(signal.SIGINT, 2, True), (signal.SIGINT, 1, True), (signal.SIGTERM, 2, False)],
+    ("number", "workers", "to_all", "out"),
+    [
+        (signal.SIGINT, 2, True, "out"),
+        (signal.SIGINT, 1, True, "out"),
+        (signal.SIGTERM, 2, False, "out"),
+        (signal.SIGINT, 2, True, None),
+    ],
 )
-def test_an_interrupted_run_leaves_nothing_behind(number, workers, to_all, tmp_path):
+def test_an_interrupted_run_leaves_its_best_plan_and_no_process(
+    number, workers, to_all, out, tmp_path
+):
     slow_study(tmp_path)
-    run = ("run", "slow.toml", "--out", "out", "--workers", workers)
+    where = ("--json",) if out is None else ("--out", out)
+    run = ("run", "slow.toml", *where, "--workers", workers)
     with started(*run, folder=tmp_path) as process:
         assert process.stderr is not None
         first = process.stderr.readline()  # a generation is done: every process is at work
         assert first.startswith("generation 0/"), first
         assert len(group(process.pid)) >= workers
         (os.killpg if to_all else os.kill)(process.pid, number)
-        out, err = process.communicate(timeout=20)
+        said, err = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert out == ""
         assert "Traceback" not in err
-        assert err.splitlines()[-1] == "Interrupted; no result was written."
         limit = time.monotonic() + 5
         while group(process.pid) and time.monotonic() < limit:
             time.sleep(0.1)
         assert group(process.pid) == []
-    assert not (tmp_path / "out").exists()
     assert hidden(tmp_path) == []
+    if out is None:
+        assert said == ""
+        assert err.splitlines()[-1] == "Interrupted; no result was written."
+        assert {path.name for path in tmp_path.iterdir()} == {"slow.toml", "net.json"}
+        return
+    assert "--resume" in err.splitlines()[-1]
+    assert set(contents(tmp_path / "out")) == RESULT_FILES
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["search"]["finished"] is False
+    assert summary["search"]["stopped_because"].startswith("interrupted")
+    assert summary["verification"]["hours_failed"] == 0
 
 
 @pytest.mark.parametrize("command", [("schema",), ("check", "small.toml", "--json")])
