@@ -31,13 +31,16 @@ class Range:
     digits: int
 
     def clip(self, value: float) -> float:
-        """The value of the range that is nearest."""
-        return min(max(round(value, self.digits), self.low), self.high)
+        """The nearest value: low, high, or one between them with so many digits."""
+        inside = self.low < value < self.high
+        return min(max(round(value, self.digits) if inside else value, self.low), self.high)
 
     def floor(self, value: float) -> float:
-        """The largest value of the range that is not above, but for rounding errors."""
+        """The largest value that is not above, but for rounding errors; low at least."""
+        if not self.low < value < self.high:
+            return self.clip(value)
         unit = 10.0**self.digits
-        return self.clip(math.floor(round(min(value, self.high) * unit, 6)) / unit)
+        return self.clip(math.floor(round(value * unit, 6)) / unit)
 
     def draw(self, rng: Random) -> float:
         """A random value."""
