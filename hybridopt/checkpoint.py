@@ -84,7 +84,7 @@ def fingerprint(scenario: Scenario) -> str:
     data = {
         "genetic": genetic,
         "mode": scenario.case.dispatch_mode,
-        "grid": scenario.damaged,
+        "grid": scenario.search_grid,
         "space": scenario.space,
         "horizon": scenario.horizon,
         "settings": scenario.settings,

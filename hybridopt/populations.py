@@ -9,7 +9,7 @@ from hybridopt.study import objective_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hybridopt.grid import Plan
+    from hybridopt.grid import Grid, Plan
     from hybridopt.network_scenario import Scenario
 
 RULE = "-" * 12
@@ -21,6 +21,7 @@ def describe(scenario: Scenario, run: Any) -> Iterator[str]:
     The order of Table 1 in Diaz Vargas, Mosquera, Rivas 2024: rule, GENERATION, POPULATION.
     """
     names = [objective_name(weights) for weights in scenario.settings.objectives]
+    grid = scenario.search_grid
     yield RULE
     yield f"GENERATION: {len(run.log) - 1}"
     yield "POPULATION:"
@@ -28,12 +29,11 @@ def describe(scenario: Scenario, run: Any) -> Iterator[str]:
         plan = scenario.space.decode(genome)
         values = zip(names, run.cache[plan].fitness, strict=True)
         fitness = ", ".join(f"{name} {_show(value)}" for name, value in values)
-        yield f"  {place:>3}. {plan_words(scenario, plan)}: {fitness}"
+        yield f"  {place:>3}. {plan_words(grid, plan)}: {fitness}"
 
 
-def plan_words(scenario: Scenario, plan: Plan) -> str:
-    """A plan in a few words, buses by their labels."""
-    grid = scenario.damaged
+def plan_words(grid: Grid, plan: Plan) -> str:
+    """A plan in a few words, buses by their labels; ``grid`` holds every branch it may name."""
     label = grid.bus_id
 
     def ends(branch: int) -> str:

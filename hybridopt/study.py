@@ -19,6 +19,7 @@ from hybridopt.export import plan_net
 from hybridopt.grid import Plan
 from hybridopt.interrupt import heard
 from hybridopt.moves import plan_operators
+from hybridopt.network_built import settle, settle_stage
 from hybridopt.network_flow import load_flow_before
 from hybridopt.network_scenario import Scenario, load_case
 from hybridopt.progress import NoProgress
@@ -198,7 +199,7 @@ def run_study(
         run = checkpoint.load()
     check = check_case(scenario, progress)
     evaluator = Evaluator(
-        scenario.damaged,
+        scenario.search_grid,
         scenario.space,
         scenario.horizon,
         scenario.settings,
@@ -220,8 +221,17 @@ def run_study(
     best = run.best
     if not best.ok:
         raise HybridoptError("no plan could be dispatched; see the generation log")
+    settled, plan = settle(scenario, best.plan)
+    if settled is not scenario:  # from here on there are the lines that it builds, and no others
+        check = replace(
+            check,
+            scenario=settled,
+            before=settle_stage(check.before, scenario.grid, settled.grid),
+            after=settle_stage(check.after, scenario.grid, settled.grid),
+        )
+        scenario, best = settled, replace(best, plan=plan)
     dispatcher = evaluator.dispatcher
-    if dispatcher.sites != scenario.space.sites:
+    if dispatcher.sites != scenario.space.sites or dispatcher.grid is not scenario.damaged:
         dispatcher = Dispatcher(
             scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
         )

@@ -138,15 +138,18 @@ def study_tables(result: StudyResult) -> Iterator[Any]:
 def seeds_table(seeds: Seeds) -> Table:
     """What ``hybridopt run --seeds`` shows: a row for each seed, then best, median and spread."""
     found, names = seeds.summary(), seeds.objectives
-    units = {"plan_cost": seeds.currency, "operating_cost": seeds.currency}
-    units |= {"unserved_mwh": "MWh", "loss_mwh": "MWh", "unserved_peak_mw": "MW"}
-    heads = [f"{name} {units.get(name, '')}".strip() for name in names]
+    heads = {
+        "unserved_mwh": "Unserved MWh",
+        "unserved_peak_mw": "Unserved at peak MW",
+        "operating_cost": f"Operating cost {seeds.currency}",
+        "plan_cost": f"Plan cost {seeds.currency}",
+        "loss_mwh": "Losses MWh",
+    }
     extra = [] if "plan_cost" in names else ["plan_cost"]
     table = _table(
-        f"{seeds.case}: {len(seeds.rows)} seeds, all goals to minimise",
+        f"{seeds.case}: {len(seeds.rows)} seeds; spread is worst less best",
         "Seed",
-        *heads,
-        *(f"{name} {seeds.currency}" for name in extra),
+        *(heads.get(name, name.replace("_", " ")) for name in (*names, *extra)),
         "Served at peak %",
         "Evaluations",
         "Plans",

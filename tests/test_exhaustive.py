@@ -1,0 +1,184 @@
+"""Every plan is looked at, and no bound rules out a plan that could win."""
+
+import json
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from command_line import SMALL_STUDY, hybridopt, write_case
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybridopt.bounds import PlanBounds, _least_cost, by_promise
+from hybridopt.evaluate import Evaluator
+from hybridopt.network_scenario import load_case
+from hybridopt.solvers.exhaustive import BATCH, enumerate_all, ruled_out
+from hybridopt.study import run_study
+
+FITNESS = st.tuples(st.floats(0, 1e6), st.floats(0, 1e6))
+
+
+@dataclass(frozen=True)
+class Value:
+    fitness: tuple[float, ...]
+    ok: bool = True
+
+
+@given(FITNESS, FITNESS)
+def test_an_exact_bound_rules_out_what_is_worse_and_nothing_else(mine, best):
+    if ruled_out(mine, best):
+        assert mine > best
+    clearly = abs(mine[0] - best[0]) > 1e-5 * best[0] + 1e-9
+    if clearly and mine[0] > best[0]:
+        assert ruled_out(mine, best)
+    if not clearly and mine[0] == best[0] and mine[1] > best[1] * (1 + 1e-5) + 1e-9:
+        assert ruled_out(mine, best)
+
+
+@given(st.lists(FITNESS, min_size=1, max_size=300), st.randoms(use_true_random=False))
+def test_enumeration_finds_the_best_with_any_valid_bounds(values, rng):
+    bounds = []
+    for first, second in values:
+        low = first * rng.choice([0.0, 0.5, 1.0])
+        # a bound on the second objective counts where the first one's is reached
+        bounds.append((low, second * rng.choice([0.0, 0.9, 1.0]) if low == first else -np.inf))
+    ordered = sorted(zip(bounds, range(len(values)), strict=True), key=lambda item: item[0])
+    seen = []
+
+    def evaluate(solutions, _best):
+        seen.extend(solutions)
+        return (Value(values[s]) for s in solutions)
+
+    run = enumerate_all(evaluate, ordered, ["a", "b"])
+    assert run.best.fitness <= min(values) or np.allclose(run.best.fitness, min(values), rtol=2e-6)
+    assert len(seen) == len(set(seen)) == run.distinct
+    assert run.evaluations == len(values)
+    assert len(run.log) >= len(seen) / BATCH
+
+
+CASES = [
+    {"extends": "ieee9"},
+    {"extends": "ieee9", "objectives": ["unserved_mwh", "plan_cost"]},
+    {"extends": "ieee9", "budget": 9.0},
+    {"extends": "ieee9", "resources": {"dg": {"grid_forming": False}}},
+    {"extends": "ieee9", "dispatch_mode": "winner"},
+    {"extends": "ieee9", "resources": {"dg": {"sizes_mw": [20.0, 60.0]}}},
+    {"extends": "ieee30"},
+    {"extends": "ieee30_cheapest"},
+    {"extends": "ieee30", "dispatch_mode": "winner", "budget": 15.0},
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_bounds_are_below_what_plans_reach(case):
+    scenario = load_case(case)
+    mode = scenario.case.dispatch_mode
+    evaluator = Evaluator(
+        scenario.damaged, scenario.space, scenario.horizon, scenario.settings, mode
+    )
+    bounds = PlanBounds(evaluator)
+    ordered = by_promise(bounds, scenario.space.every())
+    assert len(ordered) <= scenario.space.count()
+    assert ordered == sorted(ordered, key=lambda item: item[0])
+    few = random.Random(1).sample(ordered, 6 if "30" in case["extends"] else 24)
+    tight = 0
+    for bound, plan in few:
+        fitness = evaluator.evaluate(plan).fitness
+        assert not ruled_out(bound, fitness), plan
+        tight += bound[0] > 0.99 * fitness[0] > 0 or (fitness[0] == 0 and bound[1] > 0)
+    assert tight or (mode == "winner" and "30" in case["extends"])  # reactive power decides there
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_least_cost_is_the_economic_dispatch_of_a_copper_plate(seed):
+    """Against a fine grid over two units."""
+    rng = np.random.default_rng(seed)
+    cost = np.array([[0.0, rng.uniform(1, 9), rng.uniform(0, 0.1)], [0.0, rng.uniform(1, 9), 0.0]])
+    high = rng.uniform(20, 60, (1, 2))
+    demand = np.array([rng.uniform(5, high.sum())])
+    first = np.linspace(0, high[0, 0], 200_001)
+    second = demand[0] - first
+    possible = (second >= 0) & (second <= high[0, 1])
+    total = cost[0, 1] * first + cost[0, 2] * first**2 + cost[1, 1] * second
+    exact = total[possible].min()
+    bound = _least_cost(cost, np.zeros((1, 2)), high, demand)[0]
+    assert bound <= exact * (1 + 1e-9)
+    assert bound == pytest.approx(exact, rel=1e-5)
+
+
+def test_the_cheapest_plan_of_ieee9_is_proven():
+    result = run_study("ieee9_cheapest", exhaustive=True, workers=1)
+    assert result.run.best.fitness[1] == pytest.approx(15.097, abs=0.001)
+    assert result.proven_best
+    assert result.plans == result.run.evaluations == 184
+    assert result.run.distinct < 184
+    plan = result.best.plan
+    label = result.scenario.grid.bus_id
+    assert [label[unit.bus] for unit in plan.units] == [9]
+    assert [result.scenario.grid.branch_name[k] for k in plan.branches] == ["5-6", "8-9"]
+
+
+@pytest.mark.slow
+def test_the_costs_of_ieee9_and_ieee30_are_proven():
+    for case, cost in (("ieee9", 49421.53), ("ieee30", 160605.30)):
+        result = run_study(case, exhaustive=True)
+        assert result.best.values["operating_cost"] == pytest.approx(cost, rel=1e-6)
+        assert result.proven_best
+    cheapest = run_study("ieee30_cheapest", exhaustive=True)
+    assert cheapest.best.values["plan_cost"] == pytest.approx(26.5136, abs=1e-4)
+    assert cheapest.proven_best
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--exhaustive", "--seeds", "0-3"), "draws no random numbers"),
+        (("--seeds", "3-1"), "--seeds"),
+        (("--seeds", "a"), "must be like 0-9"),
+        (("--seeds", "1,1"), "every seed once"),
+        (("--seeds", ""), "must be like 0-9"),
+    ],
+)
+def test_options_that_make_no_sense(options, said, tmp_path):
+    write_case(tmp_path)
+    (finding,) = hybridopt("run", "small.toml", *options, folder=tmp_path).findings
+    assert said in finding
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.json", "small.toml"]
+
+
+def test_too_many_plans_are_refused(tmp_path):
+    lines = "\n".join(
+        f"[[resources.lines.candidates]]\nname = 'n{k}'\nfrom_bus = 0\nto_bus = 2\n"
+        "r_ohm_per_km = 0.1\nx_ohm_per_km = 0.3\nmax_i_ka = 1.0\n"
+        for k in range(20)
+    )
+    write_case(tmp_path, text=SMALL_STUDY + lines)
+    (finding,) = hybridopt("run", "small.toml", "--exhaustive", folder=tmp_path).findings
+    assert "more than the 1,000,000" in finding
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_table_over_seeds(tmp_path):
+    write_case(tmp_path)
+    run = ("run", "small.toml", "--workers", "1", "--seeds", "0-2")
+    done = hybridopt(*run, "--json", folder=tmp_path)
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert [row["seed"] for row in found["seeds"]] == [0, 1, 2]
+    for name in found["objectives"]:
+        values = sorted(row[name] for row in found["seeds"])
+        assert found["median"][name] == values[1]
+        assert found["spread"][name] == values[2] - values[0]
+        assert found["best"][name] == values[0]
+    assert not (tmp_path / "results").exists()
+    done = hybridopt(*run, folder=tmp_path)
+    for word in ("best", "median", "spread", "Plan cost", "Time s"):
+        assert word in done.out
+    folder = tmp_path / "results" / "small-seeds0-2"
+    assert {path.name for path in folder.iterdir()} == {
+        "seed0", "seed1", "seed2", "seeds.csv", "summary.json",
+    }  # fmt: skip
+    findings = hybridopt(*run, folder=tmp_path).findings
+    assert "exists already" in findings[0]
+    assert hybridopt(*run, "--resume", "--quiet", folder=tmp_path).code == 0
