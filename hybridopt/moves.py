@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridopt.neighbourhood import neighbours, wider
 from hybridopt.plan_space import NONE, Genome, PlanSpace, used_places
+from hybridopt.seeding import seeded
 from hybridopt.solvers.genetic import Operators
 
 if TYPE_CHECKING:
@@ -13,12 +14,18 @@ if TYPE_CHECKING:
 
     from hybridopt.grid import Plan
     from hybridopt.plan_genes import LineGenes
+    from hybridopt.seeding import Need
 
 
-def plan_operators(space: PlanSpace) -> Operators[Plan]:
-    """Operators for the plans of a space."""
+def plan_operators(space: PlanSpace, needs: tuple[Need, ...] = ()) -> Operators[Plan]:
+    """Operators for the plans of a space.
+
+    Parameters
+    ----------
+    needs : islands that the first plans help; random plans without them
+    """
     return Operators(
-        create=space.random,
+        create=lambda rng: seeded(space, needs, rng) if needs else space.random(rng),
         mutate=lambda genome, rng: mutate(space, genome, rng),
         crossover=lambda mother, father, rng: cross(space, mother, father, rng),
         repair=space.repair,

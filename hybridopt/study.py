@@ -24,6 +24,7 @@ from hybridopt.network_flow import load_flow_before
 from hybridopt.network_scenario import Scenario, load_case
 from hybridopt.progress import NoProgress
 from hybridopt.result_folder import CHECKPOINT
+from hybridopt.seeding import needs
 from hybridopt.solvers.exhaustive import enumerate_all
 from hybridopt.solvers.genetic import GeneticOptions, minimize
 from hybridopt.solvers.search import INTERRUPTED, Run
@@ -305,7 +306,10 @@ class _Search:
         options = GeneticOptions(
             **{name: getattr(settings, name) for name in GeneticOptions.__dataclass_fields__}
         )
-        operators = plan_operators(self.scenario.space)
+        known = needs(self.scenario.space, self.scenario.damaged)
+        operators = plan_operators(
+            self.scenario.space, known if settings.seeding == "needs" else ()
+        )
         with (
             self._pool(options.population) as pool,
             self.progress.generations(options.generations, options.population) as show,

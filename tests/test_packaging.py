@@ -24,6 +24,7 @@ LAYERS = [
         "plan_genes",
         "plan_space",
         "moves",
+        "seeding",
         "neighbourhood",
         "evaluate",
         "bounds",
