@@ -22,6 +22,7 @@ from hybridopt.progress import NoProgress
 from hybridopt.ratings import choose_ratings
 from hybridopt.single_dispatch import dispatch_network
 from hybridopt.stages import stage_of
+from hybridopt.study import run_study
 from hybridopt.verify import verify
 
 TABLE_7 = Path(__file__).parent / "data" / "ieee9_table7" / "expected.csv"
@@ -271,6 +272,25 @@ def test_plans_are_plain_data() -> None:
     assert adapter.validate_python({"branches": [2], "units": [{"bus": 3}]}) == Plan(
         (2,), (Unit(3),)
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "printed"), [("ieee9", (0.0, 18.458)), ("ieee30", (16.5, 14.492))]
+)
+def test_search_finds_a_plan_that_is_better_than_the_printed_one(name, printed) -> None:
+    study = run_study(f"{name}_paper", seed=0, workers=1)
+    unserved, cost = study.best.fitness
+    assert (unserved, cost) < printed
+    assert cost <= study.scenario.case.budget
+    assert study.best.plan.new_lines == ()  # settled: they are branches like any other
+    assert study.dispatch.grid.n_branch == study.scenario.grid.n_branch
+    built = study.scenario.grid.n_branch - load_case(f"{name}_paper").grid.n_branch
+    assert built == sum(c.kind == "new" for c in study.scenario.space.candidates) <= 1
+    assert study.verification.hours_checked == 24
+    assert study.verification.max_mismatch_mva < 1e-3
+    for stage in (study.check.before, study.check.after, study.after_plan):
+        assert len(stage.branch_on) == study.scenario.grid.n_branch
 
 
 # What a case may say.
