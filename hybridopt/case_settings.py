@@ -51,6 +51,8 @@ class GeneticSettings(Table):
     """Stop after so many generations without a better plan."""
     time_limit_s: Positive | None = None
     """Stop the search after so many seconds; `--resume` goes on for as many again."""
+    max_evaluations: Count | None = None
+    """Stop the search after evaluating so many plans."""
     plan_limit_s: Positive = 600.0
     """A worker process that takes longer over one plan is replaced, the plan tried once more."""
 

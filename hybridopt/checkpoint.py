@@ -80,7 +80,9 @@ def _digest(kept: _Kept) -> str:
 
 def fingerprint(scenario: Scenario) -> str:
     """Digest of everything that decides what a search finds, but not how long it may go on."""
-    genetic = scenario.case.genetic.model_dump(exclude={"generations", "time_limit_s"})
+    genetic = scenario.case.genetic.model_dump(
+        exclude={"generations", "time_limit_s", "max_evaluations"}
+    )
     data = {
         "genetic": genetic,
         "mode": scenario.case.dispatch_mode,

@@ -6,11 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from hybridopt.solvers.search import (
-    TIME_LIMIT,
-    Clock,
+    LimitReachedError,
+    Limits,
     Run,
     Solution,
-    TimeUpError,
     Value,
     evaluate_new,
     log_part,
@@ -51,7 +50,7 @@ def enumerate_all(
         position in ``ordered``.
     """
     run = Run() if run is None else run
-    clock = Clock(time_limit_s)
+    limits = Limits(time_limit_s)
     run.stopped_because = ""
     while run.evaluations < len(ordered):
         batch, began = len(run.log), time.perf_counter()
@@ -67,13 +66,13 @@ def enumerate_all(
                 chosen,
                 lambda new, known=known: evaluate(new, known),  # type: ignore[misc]
                 lambda done, b=batch: report(b, done, run),  # type: ignore[misc]
-                clock,
+                limits,
             )
-        except (TimeUpError, KeyboardInterrupt) as early:
+        except (LimitReachedError, KeyboardInterrupt) as early:
             log_part(run, objectives, began)
             if isinstance(early, KeyboardInterrupt):
                 raise
-            run.stopped_because = f"{TIME_LIMIT} of {time_limit_s:g} s reached"
+            run.stopped_because = str(early)
             return run
         run.evaluations = position
         fitnesses = [run.cache[solution].fitness for solution in chosen]

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Generic
 from deap import base, tools
 
 from hybridopt.solvers.search import (
-    TIME_LIMIT,
-    Clock,
     Evaluated,
     Genome,
+    LimitReachedError,
+    Limits,
     Run,
     Solution,
-    TimeUpError,
     Value,
     evaluate_new,
     log_part,
@@ -75,6 +74,7 @@ class GeneticOptions:
     local_search: float = 0.5
     stall_generations: int | None = None
     time_limit_s: float | None = None
+    max_evaluations: int | None = None
 
 
 class _Fitness(base.Fitness):  # type: ignore[misc]
@@ -140,7 +140,7 @@ def minimize(
     rng = random.Random(seed)
     if run.random:
         rng.setstate(run.random)
-    clock = Clock(options.time_limit_s)
+    limits = Limits(options.time_limit_s, options.max_evaluations)
     while not (ended := _ended(run, operators, options)):
         generation, began = len(run.log), time.perf_counter()
         genomes, elite = _next_generation(run, operators, options, rng, len(objectives))
@@ -151,13 +151,13 @@ def minimize(
                 [operators.decode(genome) for genome in genomes],
                 lambda new, known=known: evaluate(new, known),  # type: ignore[misc]
                 lambda done, g=generation: report(g, done, run),  # type: ignore[misc]
-                clock,
+                limits,
             )
-        except (TimeUpError, KeyboardInterrupt) as early:
+        except (LimitReachedError, KeyboardInterrupt) as early:
             log_part(run, objectives, began)
             if isinstance(early, KeyboardInterrupt):
                 raise
-            ended = f"{TIME_LIMIT} of {options.time_limit_s:g} s reached"
+            ended = str(early)
             break
         run.population = (elite + genomes)[: options.population]
         run.evaluations += len(genomes)

@@ -67,27 +67,37 @@ class Run(Generic[Solution, Value]):
     @property
     def stopped_early(self) -> bool:
         """Whether the clock or the user ended the search."""
-        return self.stopped_because.startswith((TIME_LIMIT, INTERRUPTED))
+        return self.stopped_because.startswith((TIME_LIMIT, PLAN_LIMIT, INTERRUPTED))
 
 
 TIME_LIMIT = "time limit"
+PLAN_LIMIT = "limit"
 INTERRUPTED = "interrupted"
 
 
-class TimeUpError(Exception):
-    """The time limit was reached."""
+class LimitReachedError(Exception):
+    """The time or the number of evaluations that a search may take is used up."""
 
 
-class Clock:
-    """Time left for a search; no limit for None."""
+@dataclass(frozen=True)
+class Limits:
+    """What a search may take from now on; None is no limit.
 
-    def __init__(self, limit_s: float | None) -> None:
-        self.limit_s, self.began = limit_s, time.perf_counter()
+    Attributes
+    ----------
+    time_s : s;  evaluations : solutions evaluated in the whole run
+    """
 
-    def check(self) -> None:
-        """Raise TimeUpError when there is none left."""
-        if self.limit_s is not None and time.perf_counter() - self.began > self.limit_s:
-            raise TimeUpError
+    time_s: float | None = None
+    evaluations: int | None = None
+    began: float = field(default_factory=time.perf_counter)
+
+    def check(self, evaluated: int) -> None:
+        """Raise LimitReachedError, which says why, when one is reached."""
+        if self.time_s is not None and time.perf_counter() - self.began > self.time_s:
+            raise LimitReachedError(f"{TIME_LIMIT} of {self.time_s:g} s reached")
+        if self.evaluations is not None and evaluated >= self.evaluations:
+            raise LimitReachedError(f"{PLAN_LIMIT} of {self.evaluations} evaluations reached")
 
 
 def evaluate_new(
@@ -95,20 +105,20 @@ def evaluate_new(
     solutions: Sequence[Solution],
     values: Callable[[Sequence[Solution]], Iterator[Value]],
     report: Callable[[int], None],
-    clock: Clock,
+    limits: Limits,
 ) -> int:
     """Evaluate solutions that are new, each once; the number of them.
 
     Raises
     ------
-    TimeUpError
-        After the first value past the limit; what was evaluated is kept.
+    LimitReachedError
+        After the first value past a limit; what was evaluated is kept.
     """
     new = [s for s in dict.fromkeys(solutions) if s not in run.cache]
     for done, (solution, value) in enumerate(zip(new, values(new), strict=True), start=1):
         run.cache[solution] = value
         report(done)
-        clock.check()
+        limits.check(run.distinct)
     return len(new)
 
 
