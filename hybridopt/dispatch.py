@@ -67,8 +67,12 @@ class Settings:
         """Ipopt's options, ours as defaults."""
         return DEFAULT_OPTIONS | self.ipopt
 
-    def stages(self) -> list[Goals]:
+    def stages(self, *, break_ties: bool = True) -> list[Goals]:
         """The objectives as goals of the nonlinear programs; serving comes first if not named.
+
+        Parameters
+        ----------
+        break_ties : operating cost comes last if not named
 
         ``unserved_peak_mw`` is unserved energy of the peak hour: the same goal hour by hour.
         """
@@ -85,7 +89,7 @@ class Settings:
         named = {goal for goals in stages for goal in goals}
         if "unserved_mwh" not in named:
             stages.insert(0, UNSERVED)
-        if "operating_cost" not in named:
+        if break_ties and "operating_cost" not in named:
             stages.append({"operating_cost": 1.0})
         return stages
 

@@ -181,7 +181,7 @@ class Evaluator:
         before = self._work()
         left = self.space.left_for_ratings(plan)
         if self.mode == "winner":
-            rated, dispatch = ratings_at_peak(d, plan, left)
+            rated, dispatch = ratings_at_peak(d, plan, left, complete=complete)
         else:
             chosen = choose_ratings(d, plan, left, complete=complete)
             rated = chosen.plan
@@ -191,7 +191,7 @@ class Evaluator:
             if len(rated.units) < len(plan.units):  # without a unit it is another plan
                 kept = {unit.bus for unit in rated.units}
                 fewer = tuple(unit for unit in plan.units if unit.bus in kept)
-                found = self.evaluate(Plan(plan.branches, fewer), complete=complete)
+                found = self.evaluate(replace(plan, units=fewer), complete=complete)
                 return replace(found, **self._spent(before, began))
         values = self.values(rated, dispatch)
         over = self._over_penetration(rated)
@@ -199,7 +199,7 @@ class Evaluator:
             plan=rated,
             fitness=self.fitness(values) if dispatch.ok and not over else self._failed(),
             values=values,
-            complete=complete or values["unserved_mwh"] == 0.0 or self.mode == "winner",
+            complete=complete or values["unserved_mwh"] == 0.0,
             status="infeasible" if over else worst_status(dispatch),
             pruned=False,
             **self._spent(before, began),
@@ -260,9 +260,11 @@ class Evaluator:
             unlimited = np.isinf(sites.tan_phi) and q > NO_RATING_MW
             needed = used > NO_RATING_MW or unlimited or sites.min_mw > 0
             most = new.rating_mw or 0.0
-            unit = Unit(new.bus, most if by_cost else min(max(used, sites.min_mw), most))
+            rating = most if by_cost else min(max(used, sites.min_mw), most)
+            unit = replace(new, rating_mw=rating)
             (units if needed else spare).append(unit)
-        return Plan(rated.branches, tuple(sorted(units + self._holding(dispatch, units, spare))))
+        kept = tuple(sorted(units + self._holding(dispatch, units, spare)))
+        return replace(rated, units=kept)
 
     def _holding(self, dispatch: Dispatch, kept: list[Unit], spare: list[Unit]) -> list[Unit]:
         """Of the units without use, the first in each island that nothing else energises."""

@@ -69,7 +69,8 @@ class StagedSolver:
         Parameters
         ----------
         state : one hour
-        stages : goals in order; serving everything comes first unless they say otherwise
+        stages : goals in order; serving everything comes first unless they say otherwise, and
+            ends it where nothing else is asked for
         hold : limits on goals from the start (money left for ratings)
         expect_full : try to serve everything at once, before asking how much can be served
         complete : pursue later goals also where not everything can be served
@@ -138,12 +139,12 @@ class StagedSolver:
             if not first.ok:
                 return work.result(first, state, np.inf)
             unserved = max(first.objective, 0.0)
-            if unserved <= tolerance:
+            if unserved <= tolerance and len(stages) > 1:
                 best = self._stages(full, rest, held, work, first)
                 if best is not None:
                     return work.result(best, full, 0.0)
-            if not complete:
-                return work.result(first, state, unserved)
+            if not complete or len(stages) == 1:
+                return work.result(first, state, unserved if unserved > tolerance else 0.0)
             room = max(unserved - self._out_of_reach(state), 1.0) * HOLD_SLACK
             held["unserved_mwh"] = unserved + room
             best = self._stages(state, rest, held, work, first) or first

@@ -89,6 +89,8 @@ def plan_dict(result: StudyResult) -> dict[str, Any]:
                 "p_mw": float(dispatch.p_mw[row, k]),
                 "q_mvar": float(dispatch.q_mvar[row, k]),
                 "cost": space.sites.cost_per_mw * rating,
+                **({} if unit.vm_pu is None else {"vm_pu": unit.vm_pu}),
+                **({} if space.sites.max_p_ratio == 1 else {"planned_p_mw": rating}),
             }
         )
     return {

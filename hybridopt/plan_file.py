@@ -79,6 +79,7 @@ class PlanUnit(Table):
     p_mw: Number | None = None
     q_mvar: Number | None = None
     vm_pu: PerUnit | None = None
+    planned_p_mw: Number | None = None
     cost: NonNegative = 0.0
 
 

@@ -226,18 +226,26 @@ def _coupled(
 
 
 def ratings_at_peak(
-    dispatcher: Dispatcher, plan: Plan, budget_left: float
+    dispatcher: Dispatcher, plan: Plan, budget_left: float, *, complete: bool = True
 ) -> tuple[Plan, Dispatch]:
-    """Ratings and delivery at the peak hour alone (stage 1 of Diaz Vargas et al. 2024)."""
+    """Ratings and delivery at the peak hour alone (stage 1 of Diaz Vargas et al. 2024).
+
+    Parameters
+    ----------
+    complete : pursue later objectives also where not everything can be served
+    """
     cap = _largest_rating(dispatcher, budget_left)
     level = dispatcher.peak_level
     state = dispatcher.state(plan, np.array([level]), cap)
     state.dt[:] = 1.0
     hold = {"plan_cost": budget_left + _given_cost(dispatcher, plan)}
-    if all(unit.rating_mw is not None for unit in plan.units):
-        result = dispatcher.hour.solve(state, dispatcher.hourly_stages())
-    else:
-        result = dispatcher.hour.solve(state, dispatcher.settings.stages(), hold)
+    given = all(unit.rating_mw is not None for unit in plan.units)
+    stages = dispatcher.settings.stages(break_ties=False)
+    if given:
+        stages = [goals for goals in stages if goals != {"plan_cost": 1.0}]
+    result = dispatcher.hour.solve(
+        state, stages, None if given else hold, expect_full=False, complete=complete
+    )
     dispatcher.count(result)
     filled = _read_ratings(dispatcher, plan, result, hold["plan_cost"], ROOM)
     hours = dispatcher.horizon.hours[dispatcher.levels.of_hour == level][:1]
