@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     from hybridopt.plan_genes import LineGenes
 
 
-def neighbours(space: PlanSpace, genome: Genome) -> Iterator[Genome]:
-    """Every affordable genome with one branch flipped, or one unit moved, added or removed.
+def neighbours(space: PlanSpace, genome: Genome) -> Iterator[tuple[str, Genome]]:
+    """Every affordable genome that is one change away, with the kind of change.
 
-    With standard sizes also with one unit resized. Where plans choose power, a few steps of it,
-    the largest that can be paid among them; what a change makes too dear plans less power. Lines
-    that are built anywhere change like units: pair, being built at all, and length in a few steps.
-    Voltage set-points stay: they are where a dispatch starts, and seldom change what it finds.
+    Kinds: ``flip`` (a branch dropped or added), ``swap`` (one dropped, one added), ``pair`` (two
+    added that meet at a bus, because a way through takes both; one dropped for them where the
+    budget asks for it), ``near`` (a unit moved to the other end of a branch), ``unit`` (one placed,
+    moved anywhere or removed), ``gene``: with standard sizes a unit resized; where plans choose
+    power, a few steps of it, the largest that can be paid among them; lines that are built anywhere
+    change like units: pair of buses, being built at all, and length in a few steps.
+
+    What a change makes too dear plans less power, where plans choose it. Voltage set-points stay:
+    they are where a dispatch starts, and seldom change what it finds.
     """
-    for change in _changes_nearby(space, genome):
+    for kind, change in _changes_nearby(space, genome):
         changed = list(genome)
         for gene, value in change.items():
             changed[gene] = value
@@ -29,17 +34,39 @@ def neighbours(space: PlanSpace, genome: Genome) -> Iterator[Genome]:
         if not space.affordable(plan):
             plan = space.with_less_power(plan) or plan
         if changed != genome and space.affordable(plan):
-            yield space.encode(plan)
+            yield kind, space.encode(plan)
 
 
-def _changes_nearby(space: PlanSpace, genome: Genome) -> Iterator[dict[int, Any]]:
-    """New values by the position of their gene."""
-    n, k, starts = space.n_lines, space.max_units, space.starts()
-    yield from ({gene: 1 - genome[gene]} for gene in range(n))
+def _changes_nearby(space: PlanSpace, genome: Genome) -> Iterator[tuple[str, dict[int, Any]]]:
+    """Kind of change, and new values by the position of their gene."""
+    yield from _branches_nearby(space, genome)
+    n, k = space.n_lines, space.max_units
+    for unit in used_places(genome, n, k):
+        yield from (("near", {n + unit: s}) for s in space.neighbours[genome[n + unit]])
     for unit in range(k):
         fresh = _fresh_unit(space, genome, unit)
-        yield {n + unit: NONE}
-        yield from ({n + unit: site} | fresh for site in range(len(space.sites.bus)))
+        yield "unit", {n + unit: NONE}
+        yield from (("unit", {n + unit: s} | fresh) for s in range(len(space.sites.bus)))
+    yield from (("gene", change) for change in _genes_nearby(space, genome))
+
+
+def _branches_nearby(space: PlanSpace, genome: Genome) -> Iterator[tuple[str, dict[int, Any]]]:
+    """Changes to one or two branches."""
+    genes = range(space.n_lines)
+    yield from (("flip", {gene: 1 - genome[gene]}) for gene in genes)
+    closed = [gene for gene in genes if genome[gene]]
+    for out in closed:
+        yield from (("swap", {out: 0, gene: 1}) for gene in genes if not genome[gene])
+    for both in space.meeting:
+        if not any(genome[gene] for gene in both):
+            added = dict.fromkeys(both, 1)
+            yield "pair", added
+            yield from (("pair", added | {out: 0}) for out in closed)
+
+
+def _genes_nearby(space: PlanSpace, genome: Genome) -> Iterator[dict[int, Any]]:
+    """Changes to what plans choose besides branches and sites."""
+    n, k, starts = space.n_lines, space.max_units, space.starts()
     if space.sizes_mw:
         for unit in range(k):
             yield from ({starts["size"] + unit: size} for size in range(len(space.sizes_mw)))
@@ -75,7 +102,7 @@ def _lines_nearby(space: PlanSpace, genes: LineGenes, genome: Genome) -> Iterato
             yield from ({length: km} for km in (*steps, low, high))
 
 
-def wider(space: PlanSpace, genome: Genome) -> Iterator[Genome]:
+def wider(space: PlanSpace, genome: Genome) -> Iterator[tuple[str, Genome]]:
     """Neighbours of every genome with one branch flipped: a branch traded for a unit's place."""
     for gene in range(space.n_lines):
         flipped = list(genome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,13 +34,15 @@ def plan_space(
     """
     case = elements.case
     sites, genes = _sites(elements, damaged), case.resources.dg.genes
+    candidates = tuple(_candidates(elements, damaged, event, new))
     return PlanSpace(
-        candidates=tuple(_candidates(elements, damaged, event, new)),
+        candidates=candidates,
         sites=sites,
         max_units=min(case.resources.dg.max_units, len(sites.bus)),
         sizes_mw=tuple(case.resources.dg.sizes_mw or ()),
         budget=case.budget,
         neighbours=_neighbours(damaged, sites),
+        meeting=_meeting(damaged, candidates),
         unit_genes=None
         if genes is None
         else UnitGenes(
@@ -136,3 +139,10 @@ def _neighbours(grid: Grid, sites: DGSites) -> tuple[tuple[int, ...], ...]:
             near[at[f]].add(at[t])
             near[at[t]].add(at[f])
     return tuple(tuple(sorted(n)) for n in near)
+
+
+def _meeting(grid: Grid, candidates: tuple[Candidate, ...]) -> tuple[tuple[int, int], ...]:
+    """Pairs of candidates, by their position, that have an end bus in common."""
+    ends = [{int(grid.branch_from[c.branch]), int(grid.branch_to[c.branch])} for c in candidates]
+    pairs = combinations(range(len(ends)), 2)
+    return tuple((a, b) for a, b in pairs if ends[a] & ends[b])

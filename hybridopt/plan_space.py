@@ -52,6 +52,7 @@ class PlanSpace:
     sizes_mw : standard ratings; empty when ratings are continuous
     budget : currency, a cap
     neighbours : (n_site,) sites at the other end of a branch, for moving a unit
+    meeting : pairs of candidates, by their genes, that have an end bus in common
     unit_genes : None when the dispatch chooses the ratings
     line_genes : None when no line may be built anywhere
     """
@@ -62,6 +63,7 @@ class PlanSpace:
     sizes_mw: tuple[float, ...]
     budget: float
     neighbours: tuple[tuple[int, ...], ...] = ()
+    meeting: tuple[tuple[int, int], ...] = ()
     unit_genes: UnitGenes | None = None
     line_genes: LineGenes | None = None
 

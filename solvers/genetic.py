@@ -46,8 +46,9 @@ class Operators(Generic[Solution]):
     crossover : a genome from two
     repair : makes a genome valid, in normal form
     decode : solution of a genome; equal solutions are evaluated once
-    neighbours : every valid genome that is one change away, in normal form
-    wider : genomes a little further away, tried when all neighbours of the best are known
+    neighbours : every valid genome that is one change away, in normal form, with the kind of
+        change; kinds are drawn with equal chances, so that a kind of few is not lost among many
+    wider : the same for genomes a little further away, tried when all neighbours are known
     """
 
     create: Callable[[random.Random], Genome]
@@ -55,8 +56,8 @@ class Operators(Generic[Solution]):
     crossover: Callable[[Genome, Genome, random.Random], Genome]
     repair: Callable[[Genome, random.Random], Genome]
     decode: Callable[[Genome], Solution]
-    neighbours: Callable[[Genome], Iterator[Genome]]
-    wider: Callable[[Genome], Iterator[Genome]]
+    neighbours: Callable[[Genome], Iterator[tuple[str, Genome]]]
+    wider: Callable[[Genome], Iterator[tuple[str, Genome]]]
 
 
 @dataclass(frozen=True)
@@ -259,14 +260,12 @@ def _offspring(
     """
     size = len(population) - min(options.elite, len(population) - 1)
     best = list(tools.selBest(population, 1)[0])
-    near: list[Genome] = []
     genomes: list[Genome] = []
     if options.local_search:
         near = _unexplored(operators.neighbours(best), cache, operators)
-        genomes = rng.sample(near, min(len(near), int(size * options.local_search)))
-    if options.local_search and not near:
-        far = _unexplored(operators.wider(best), cache, operators)
-        genomes = rng.sample(far, min(len(far), size))
+        genomes = _draw(near, int(size * options.local_search), rng)
+        if not near:
+            genomes = _draw(_unexplored(operators.wider(best), cache, operators), size, rng)
     fresh: set[Hashable] = {operators.decode(genome) for genome in genomes}
     while len(genomes) < size:
         mother, father = rng.choice(chosen), rng.choice(chosen)
@@ -287,15 +286,31 @@ def _offspring(
 
 
 def _unexplored(
-    genomes: Iterator[Genome], cache: dict[Solution, Value], operators: Operators[Solution]
-) -> list[Genome]:
-    """Genomes whose solutions are not known yet, each solution once."""
-    found: dict[Solution, Genome] = {}
-    for genome in genomes:
+    genomes: Iterator[tuple[str, Genome]],
+    cache: dict[Solution, Value],
+    operators: Operators[Solution],
+) -> dict[str, list[Genome]]:
+    """Genomes by their kind whose solutions are not known yet, each solution once."""
+    found: dict[str, list[Genome]] = {}
+    seen: set[Solution] = set()
+    for kind, genome in genomes:
         solution = operators.decode(genome)
-        if solution not in cache:
-            found.setdefault(solution, genome)
-    return list(found.values())
+        if solution not in cache and solution not in seen:
+            seen.add(solution)
+            found.setdefault(kind, []).append(genome)
+    return found
+
+
+def _draw(kinds: dict[str, list[Genome]], count: int, rng: random.Random) -> list[Genome]:
+    """So many genomes, each of a random kind; fewer where there are no more."""
+    left = {kind: rng.sample(genomes, len(genomes)) for kind, genomes in kinds.items()}
+    drawn: list[Genome] = []
+    while left and len(drawn) < count:
+        kind = rng.choice(list(left))
+        drawn.append(left[kind].pop())
+        if not left[kind]:
+            del left[kind]
+    return drawn
 
 
 def _individual(genome: Genome, value: Evaluated, weights: tuple[float, ...]) -> _Individual:

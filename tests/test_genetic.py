@@ -37,11 +37,11 @@ def mutate(genome, rng):
 
 def neighbours(genome):
     for k in range(N):
-        yield [g ^ (k == j) for j, g in enumerate(genome)]
+        yield "early" if k < 2 else "late", [g ^ (k == j) for j, g in enumerate(genome)]
 
 
 def wider(genome):
-    for near in neighbours(genome):
+    for _, near in neighbours(genome):
         yield from neighbours(near)
 
 
@@ -73,7 +73,7 @@ def run(seed=0, evaluate=None, **options):
     return minimize(evaluate, OPERATORS, GeneticOptions(**options), seed, ["wrong", "ones"])
 
 
-@pytest.mark.parametrize("selection", ["tournament", "best"])
+@pytest.mark.parametrize("selection", ["tournament", "best", "roulette"])
 @pytest.mark.parametrize("seed", range(5))
 def test_finds_the_optimum(seed, selection):
     found = run(seed, selection=selection, selected=5, generations=40)

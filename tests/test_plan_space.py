@@ -13,6 +13,7 @@ from hybridopt.grid import DGSites, NewLine, Plan, Unit
 from hybridopt.moves import plan_operators
 from hybridopt.plan_genes import LineGenes, Range, UnitGenes
 from hybridopt.plan_space import NONE, Candidate, PlanSpace
+from hybridopt.solvers.genetic import _draw
 
 
 def space(n_lines=3, n_sites=4, max_units=2, sizes=(), budget=10.0, cost_per_mw=0.2, min_mw=0.0):
@@ -165,13 +166,40 @@ def test_neighbours_are_one_change_away(pair):
         return
     normal = s.encode(plan)
     # two units may meet at one bus: one goes, the other takes its size
-    for genome in plan_operators(s).neighbours(normal):
+    allowed = {
+        "flip": {(1, 0)},
+        "swap": {(2, 0)},
+        "pair": {(2, 0), (3, 0)},
+        "near": {(0, 1), (0, 2)},
+        "unit": {(0, 1), (0, 2), (0, 3), (0, 0)},
+        "gene": {(0, 2), (0, 0)},
+    }
+    for kind, genome in plan_operators(s).neighbours(normal):
         other = s.decode(genome)
         assert s.affordable(other)
         assert s.encode(other) == genome
         lines = len(set(plan.branches) ^ set(other.branches))
         units = len(set(plan.units) ^ set(other.units))
-        assert (lines, units) in {(1, 0), (0, 1), (0, 2), (0, 3), (0, 0)}
+        assert (lines, units) in allowed[kind]
+
+
+def test_neighbours_hold_every_swap_and_every_pair_that_meets():
+    s = replace(space(4, 3, 1, budget=6.0), meeting=((1, 2), (2, 3)))  # costs 1.5, 2.5, 3.5, 4.5
+    found: dict[str, set[Plan]] = {}
+    for kind, genome in plan_operators(s).neighbours(s.encode(Plan((10,)))):
+        found.setdefault(kind, set()).add(s.decode(genome))
+    assert found["flip"] == {Plan(), Plan((10, 11)), Plan((10, 12)), Plan((10, 13))}
+    assert found["swap"] == {Plan((11,)), Plan((12,)), Plan((13,))}
+    assert found["pair"] == {Plan((11, 12))}  # the others are too dear
+    assert found["unit"] == {Plan((10,), (Unit(bus),)) for bus in s.sites.bus}
+    assert "near" not in found
+
+
+def test_kinds_of_change_are_drawn_alike():
+    kinds = {"few": [[1]], "many": [[k] for k in range(2, 200)]}
+    first = Counter(_draw(kinds, 1, random.Random(seed))[0][0] == 1 for seed in range(300))
+    assert 100 < first[True] < 200
+    assert sorted(_draw(kinds, 500, random.Random(0))) == [[k] for k in range(1, 200)]
 
 
 def test_cost_counts_lines_and_given_ratings():
@@ -299,7 +327,7 @@ def test_operators_keep_genes_valid_and_parents_as_they_are(s, seed):
         mother,
         operators.repair(operators.mutate(mother, rng), rng),
         operators.repair(operators.crossover(mother, father, rng), rng),
-        *operators.neighbours(mother),
+        *(genome for _, genome in operators.neighbours(mother)),
     ):
         assert_valid(s, genome)
     assert (mother, father) == kept
@@ -366,7 +394,7 @@ def test_exactly_what_the_budget_buys_is_planned():
 def test_neighbours_change_power_in_steps_up_to_the_budget():
     s = genes_space(budget=10.0, n_lines=0, max_units=1)
     plan = Plan((), (Unit(3, 20.0, 0.9),), (NewLine(21, 1.0),))
-    near = [s.decode(g) for g in plan_operators(s).neighbours(s.encode(plan))]
+    near = [s.decode(g) for _, g in plan_operators(s).neighbours(s.encode(plan))]
     same = [p for p in near if p.new_lines == plan.new_lines]
     assert {p.units[0].rating_mw for p in same if p.units and p.units[0].bus == 3} == {
         *(16.0, 19.0, 21.0, 25.0),
@@ -381,11 +409,11 @@ def test_neighbours_change_power_in_steps_up_to_the_budget():
 
 def test_a_unit_or_line_that_is_added_nearby_takes_what_is_left():
     s = genes_space(budget=10.0, n_lines=0, max_units=1)
-    near = {s.decode(g) for g in plan_operators(s).neighbours(s.encode(Plan()))}
+    near = {s.decode(g) for _, g in plan_operators(s).neighbours(s.encode(Plan()))}
     assert Plan((), (Unit(3, 50.0, 1.0),)) in near
     assert Plan((), (), (NewLine(22, 0.5),)) in near
     full = s.encode(Plan((), (Unit(3, 50.0, 1.0),)))
-    near = {s.decode(g) for g in plan_operators(s).neighbours(full)}
+    near = {s.decode(g) for _, g in plan_operators(s).neighbours(full)}
     assert Plan((), (Unit(3, 40.0, 1.0),), (NewLine(22, 0.5),)) in near
 
 
