@@ -84,7 +84,7 @@ def _content(run: RunFiles) -> dict[str, Any]:
         "tiles": key_figures(run),
         "stages": stages_table(run),
         "maps": maps,
-        "legend": _legend(run) if maps else [],
+        "legend": legend_items(run) if maps else [],
         "bus_chart": plot_buses(run),
         "bus_limit": MOST_BUSES if load_buses > MOST_BUSES else 0,
         "buses": bus_table(run),
@@ -110,7 +110,7 @@ def _content(run: RunFiles) -> dict[str, Any]:
     }
 
 
-def _legend(run: RunFiles) -> list[dict[str, Any]]:
+def legend_items(run: RunFiles) -> list[dict[str, Any]]:
     """Explain only the marks that the maps of this run use."""
     stages = [s for s in STAGES if (run.stages["stage"] == s).any()]
     planned = planned_lines(run)

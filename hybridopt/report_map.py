@@ -31,13 +31,14 @@ TITLES = dict(zip(STAGES, ("Before the event", "After the event", "After the pla
 
 
 def draw_maps(run: RunFiles) -> list[dict[str, Any]]:
-    """One map per state that the run has: title, what is served, drawing; [] without buses."""
+    """One map per state that the run has: its key, title, what is served, drawing; [] without."""
     stages = [s for s in STAGES if (run.stages["stage"] == s).any()]
     if not stages:
         return []
     scene, planned = build_scene(run), planned_lines(run)
     return [
         {
+            "key": stage,
             "title": TITLES[stage],
             "served": _served(run, stage),
             "svg": _draw(scene, run, stage, planned),
