@@ -20,10 +20,10 @@ from hybridopt import load_case
 from hybridopt.evaluate import Candidate, Evaluation, Evaluator
 from hybridopt.grid import Plan, Unit
 from hybridopt.moves import plan_operators
+from hybridopt.plan_search import objective_name
 from hybridopt.seeding import needs
 from hybridopt.solvers.genetic import GeneticOptions, minimize
 from hybridopt.solvers.workers import Workers
-from hybridopt.study import objective_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

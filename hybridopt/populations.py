@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hybridopt.study import objective_name
+from hybridopt.plan_search import objective_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

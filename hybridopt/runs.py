@@ -13,9 +13,10 @@ import pandas as pd
 from hybridopt.checkpoint import Checkpoint
 from hybridopt.errors import Finding, InputError
 from hybridopt.output import summary, write_json, write_results
+from hybridopt.plan_search import objective_name
 from hybridopt.result_folder import CHECKPOINT, check_folder
 from hybridopt.solvers.search import INFINITY, Run
-from hybridopt.study import objective_name, run_study
+from hybridopt.study import run_study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

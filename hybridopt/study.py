@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridopt.bounds import PlanBounds, by_promise
 from hybridopt.checkpoint import Checkpoint
 from hybridopt.dispatch import Dispatcher
-from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError
-from hybridopt.evaluate import Candidate, Evaluation, Evaluator, failed
+from hybridopt.errors import HybridoptError, NoSolutionError
+from hybridopt.evaluate import Evaluation, Evaluator
 from hybridopt.export import plan_net
 from hybridopt.grid import Plan
 from hybridopt.interrupt import heard
-from hybridopt.moves import plan_operators
 from hybridopt.network_built import settle, settle_stage
 from hybridopt.network_flow import load_flow_before
 from hybridopt.network_scenario import Scenario, load_case
+from hybridopt.plan_search import PlanSearch, check_count, settle_ties
 from hybridopt.progress import NoProgress
 from hybridopt.result_folder import CHECKPOINT
-from hybridopt.seeding import needs
-from hybridopt.solvers.exhaustive import enumerate_all
-from hybridopt.solvers.genetic import GeneticOptions, minimize
 from hybridopt.solvers.search import INTERRUPTED, Run
-from hybridopt.solvers.workers import Workers
 from hybridopt.stages import DeadIsland, Stage, dead_islands, stage_of
 from hybridopt.verify import Verification, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hybridopt.checkpoint import Method
     from hybridopt.progress import Progress
     from hybridopt.result import Dispatch
-
-MOST_PLANS = 1_000_000  # an exhaustive search keeps them all, with their bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +196,7 @@ def run_study(
         scenario.settings,
         scenario.case.dispatch_mode,
     )
-    search = _Search(evaluator, scenario, workers, progress, checkpoint)
+    search = PlanSearch(evaluator, scenario, workers, progress, checkpoint)
     plans = None
     try:
         if exhaustive:
@@ -218,42 +208,54 @@ def run_study(
             raise
         heard()
         run.stopped_because = f"{INTERRUPTED} in generation {len(run.log) - 1}"
-    _settle_ties(run, evaluator)
-    best = run.best
-    if not best.ok:
+    settle_ties(run, evaluator)
+    if not run.best.ok:
         raise HybridoptError("no plan could be dispatched; see the generation log")
-    settled, plan = settle(scenario, best.plan)
-    if settled is not scenario:  # from here on there are the lines that it builds, and no others
-        check = replace(
-            check,
-            scenario=settled,
-            before=settle_stage(check.before, scenario.grid, settled.grid),
-            after=settle_stage(check.after, scenario.grid, settled.grid),
-        )
-        scenario, best = settled, replace(best, plan=plan)
-    dispatcher = evaluator.dispatcher
-    if dispatcher.sites != scenario.space.sites or dispatcher.grid is not scenario.damaged:
-        dispatcher = Dispatcher(
-            scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
-        )
-    with progress.task("Dispatch of the best plan", len(dispatcher.levels.weight_h)) as advance:
-        dispatch = dispatcher.dispatch(best.plan, advance)
-    if not dispatch.ok:
-        raise NoSolutionError(dispatcher.why_not(best.plan))
+    check, best = _settled(check, run.best)
+    dispatch = _dispatch(check.scenario, best.plan, evaluator.dispatcher, progress)
     verify_began = time.perf_counter()
     with progress.task("Verification by power flow", len(dispatch.hours)) as advance:
-        verification = verify(scenario, dispatch, advance)
+        verification = verify(check.scenario, dispatch, advance)
     verify_s = time.perf_counter() - verify_began
     peak = peak_row(dispatch)
     dead = dead_islands(
         dispatch.grid,
-        scenario.grid,
+        check.scenario.grid,
         dispatch.energised[peak],
         dispatch.demand_mw[peak],
-        scenario.space.sites,
+        check.scenario.space.sites,
     )
     times = _times(run) | {"verify_s": verify_s, "wall_s": time.perf_counter() - began}
     return StudyResult(check, seed, method, run, plans, best, dispatch, dead, verification, times)
+
+
+def _settled(check: Check, best: Evaluation) -> tuple[Check, Evaluation]:
+    """From here on there are the lines that the best plan builds, and no others."""
+    scenario = check.scenario
+    settled, plan = settle(scenario, best.plan)
+    if settled is scenario:
+        return check, best
+    check = replace(
+        check,
+        scenario=settled,
+        before=settle_stage(check.before, scenario.grid, settled.grid),
+        after=settle_stage(check.after, scenario.grid, settled.grid),
+    )
+    return check, replace(best, plan=plan)
+
+
+def _dispatch(scenario: Scenario, plan: Plan, compiled: Dispatcher, progress: Progress) -> Dispatch:
+    """Dispatch the best plan over the horizon, with the search's models where they serve."""
+    dispatcher = compiled
+    if compiled.sites != scenario.space.sites or compiled.grid is not scenario.damaged:
+        dispatcher = Dispatcher(
+            scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
+        )
+    with progress.task("Dispatch of the best plan", len(dispatcher.levels.weight_h)) as advance:
+        dispatch = dispatcher.dispatch(plan, advance)
+    if not dispatch.ok:
+        raise NoSolutionError(dispatcher.why_not(plan))
+    return dispatch
 
 
 def _times(run: Run[Plan, Evaluation]) -> dict[str, float]:
@@ -264,124 +266,6 @@ def _times(run: Run[Plan, Evaluation]) -> dict[str, float]:
     }
     rest = spent["wall_s"] - spent["compile_s"] - spent["solve_s"]
     return {"compile_s": spent["compile_s"], "solve_s": spent["solve_s"], "rest_s": rest}
-
-
-def check_count(scenario: Scenario) -> None:
-    """Make sure that the plans of a case can be enumerated.
-
-    Raises
-    ------
-    InputError
-        There are too many.
-    """
-    count = scenario.space.count()
-    if count is None or count > MOST_PLANS:
-        shown = "infinitely many" if count is None else f"{count:.3g}"
-        message = (
-            f"{scenario.case.name} has {shown} plans, more than the {MOST_PLANS:,} that can be "
-            "enumerated; leave --exhaustive out for the genetic algorithm"
-        )
-        raise InputError([Finding("--exhaustive", message)])
-
-
-class _Search:
-    """Searches the plans of a case in several processes, and keeps what it found."""
-
-    def __init__(
-        self,
-        evaluator: Evaluator,
-        scenario: Scenario,
-        workers: int | None,
-        progress: Progress,
-        checkpoint: Checkpoint | None,
-    ) -> None:
-        self.evaluator, self.scenario, self.progress = evaluator, scenario, progress
-        self.workers = workers or os.cpu_count() or 1
-        self.checkpoint = checkpoint
-        self.names = [objective_name(weights) for weights in scenario.settings.objectives]
-
-    def breed(self, run: Run[Plan, Evaluation], seed: int) -> None:
-        """Run the genetic algorithm."""
-        settings = self.scenario.case.genetic
-        options = GeneticOptions(
-            **{name: getattr(settings, name) for name in GeneticOptions.__dataclass_fields__}
-        )
-        known = needs(self.scenario.space, self.scenario.damaged)
-        operators = plan_operators(
-            self.scenario.space, known if settings.seeding == "needs" else ()
-        )
-        with (
-            self._pool(options.population) as pool,
-            self.progress.generations(options.generations, options.population) as show,
-        ):
-            report = self._reporting(show)
-            evaluate = partial(_evaluate, pool)
-            minimize(evaluate, operators, options, seed, self.names, report, run)
-
-    def every_plan(self, run: Run[Plan, Evaluation]) -> int:
-        """Evaluate every plan that no bound rules out; the number of plans within the budget."""
-        space, limit = self.scenario.space, self.scenario.case.genetic.time_limit_s
-        bounds = PlanBounds(self.evaluator)
-        count = space.count()
-        with self.progress.task("Bounds of all plans", count or 0) as advance:
-            ordered = by_promise(bounds, _counted(space.every(), advance))
-        with (
-            self._pool(len(ordered)) as pool,
-            self.progress.enumeration(len(ordered)) as show,
-        ):
-            report = self._reporting(show)
-            enumerate_all(partial(_evaluate, pool), ordered, self.names, report, run, limit)
-        return len(ordered)
-
-    def _pool(self, most: int) -> Workers[Candidate, Evaluation]:
-        return Workers[Candidate, Evaluation](
-            self.evaluator,
-            min(self.workers, most),
-            timeout_s=self.scenario.case.genetic.plan_limit_s,
-            lost=partial(failed, len(self.names)),
-        )
-
-    def _reporting(
-        self, show: Callable[[int, int, Run[Plan, Evaluation]], None]
-    ) -> Callable[[int, int, Run[Plan, Evaluation]], None]:
-        """Show the progress, and keep the run when a generation is complete."""
-
-        def report(generation: int, done: int, run: Run[Plan, Evaluation]) -> None:
-            if done < 0 and self.checkpoint is not None:
-                self.checkpoint.save(run)
-            show(generation, done, run)
-
-        return report
-
-
-def _evaluate(
-    pool: Workers[Candidate, Evaluation], plans: Sequence[Plan], best: Evaluation | None
-) -> Iterator[Evaluation]:
-    known = () if best is None else best.fitness
-    return pool.map([Candidate(plan, known) for plan in plans])
-
-
-def _counted(plans: Iterator[Plan], advance: Callable[[], None]) -> Iterator[Plan]:
-    for plan in plans:
-        yield plan
-        advance()
-
-
-def _settle_ties(run: Run[Plan, Evaluation], evaluator: Evaluator) -> None:
-    """Pursue all objectives for the plans that tie with the best on the first one."""
-    first = run.best.fitness[0]
-    for plan, evaluation in list(run.cache.items()):
-        if evaluation.fitness[0] == first and not (evaluation.complete or evaluation.pruned):
-            # The first objective stays as it was: holding it for the others moves it by 1e-7.
-            settled = evaluator.evaluate(plan)
-            run.cache[plan] = replace(settled, fitness=(first, *settled.fitness[1:]))
-
-
-def objective_name(weights: dict[str, float]) -> str:
-    """Name of an objective, or of a weighted sum, for tables."""
-    if len(weights) == 1:
-        return next(iter(weights))
-    return "weighted_sum"
 
 
 def economics(result: StudyResult) -> dict[str, Any]:

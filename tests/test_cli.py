@@ -77,6 +77,23 @@ def test_json_is_alone_on_stdout_and_writes_nothing(folder):
         assert json.loads(done.out)["status"] == "optimal"
 
 
+def test_verbose_prints_every_population_with_the_labels_of_the_case(folder):
+    done = hybridopt("run", "small.toml", "--json", "--verbose", *QUICK, folder=folder)
+    json.loads(done.out)
+    lines = done.err.splitlines()
+    assert [line for line in lines if line.startswith("GENERATION")] == [
+        "GENERATION: 0",
+        "GENERATION: 1",
+    ]
+    assert lines.count("POPULATION:") == 2
+    plans = [line for line in lines if re.match(r" +\d+\. ", line)]
+    assert len(plans) == 8
+    assert any("DG at bus" in line and "unserved_mwh" in line for line in plans)
+    best = json.loads(done.out)["plan"]
+    if best["lines"]:
+        assert any("close 0-1" in line for line in plans)
+
+
 @pytest.mark.parametrize("command", [("check", "small.toml"), ("dispatch", "net.json")])
 def test_quiet_says_nothing(command, folder):
     done = hybridopt(*command, "--quiet", folder=folder)

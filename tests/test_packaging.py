@@ -34,6 +34,7 @@ LAYERS = [
     ["network", "network_*", "export", "verify"],
     [
         "checkpoint",
+        "plan_search",
         "study",
         "single_dispatch",
         "resilience",

@@ -1,0 +1,146 @@
+"""The search among the plans of a case: in several processes, shown, and kept as it goes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hybridopt.bounds import PlanBounds, by_promise
+from hybridopt.errors import Finding, InputError
+from hybridopt.evaluate import Candidate, Evaluation, Evaluator, failed
+from hybridopt.moves import plan_operators
+from hybridopt.seeding import needs
+from hybridopt.solvers.exhaustive import enumerate_all
+from hybridopt.solvers.genetic import GeneticOptions, minimize
+from hybridopt.solvers.search import Run
+from hybridopt.solvers.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from hybridopt.checkpoint import Checkpoint
+    from hybridopt.grid import Plan
+    from hybridopt.network_scenario import Scenario
+    from hybridopt.progress import Progress
+
+MOST_PLANS = 1_000_000  # an exhaustive search keeps them all, with their bounds
+
+
+def check_count(scenario: Scenario) -> None:
+    """Make sure that the plans of a case can be enumerated.
+
+    Raises
+    ------
+    InputError
+        There are too many.
+    """
+    count = scenario.space.count()
+    if count is None or count > MOST_PLANS:
+        shown = "infinitely many" if count is None else f"{count:.3g}"
+        message = (
+            f"{scenario.case.name} has {shown} plans, more than the {MOST_PLANS:,} that can be "
+            "enumerated; leave --exhaustive out for the genetic algorithm"
+        )
+        raise InputError([Finding("--exhaustive", message)])
+
+
+class PlanSearch:
+    """Searches the plans of a case in several processes, and keeps what it found."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        scenario: Scenario,
+        workers: int | None,
+        progress: Progress,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self.evaluator, self.scenario, self.progress = evaluator, scenario, progress
+        self.workers = workers or os.cpu_count() or 1
+        self.checkpoint = checkpoint
+        self.names = [objective_name(weights) for weights in scenario.settings.objectives]
+
+    def breed(self, run: Run[Plan, Evaluation], seed: int) -> None:
+        """Run the genetic algorithm."""
+        settings = self.scenario.case.genetic
+        options = GeneticOptions(
+            **{name: getattr(settings, name) for name in GeneticOptions.__dataclass_fields__}
+        )
+        known = needs(self.scenario.space, self.scenario.damaged)
+        operators = plan_operators(
+            self.scenario.space, known if settings.seeding == "needs" else ()
+        )
+        with (
+            self._pool(options.population) as pool,
+            self.progress.generations(options.generations, options.population) as show,
+        ):
+            report = self._reporting(show)
+            evaluate = partial(_evaluate, pool)
+            minimize(evaluate, operators, options, seed, self.names, report, run)
+
+    def every_plan(self, run: Run[Plan, Evaluation]) -> int:
+        """Evaluate every plan that no bound rules out; the number of plans within the budget."""
+        space, limit = self.scenario.space, self.scenario.case.genetic.time_limit_s
+        bounds = PlanBounds(self.evaluator)
+        count = space.count()
+        with self.progress.task("Bounds of all plans", count or 0) as advance:
+            ordered = by_promise(bounds, _counted(space.every(), advance))
+        with (
+            self._pool(len(ordered)) as pool,
+            self.progress.enumeration(len(ordered)) as show,
+        ):
+            report = self._reporting(show)
+            enumerate_all(partial(_evaluate, pool), ordered, self.names, report, run, limit)
+        return len(ordered)
+
+    def _pool(self, most: int) -> Workers[Candidate, Evaluation]:
+        return Workers[Candidate, Evaluation](
+            self.evaluator,
+            min(self.workers, most),
+            timeout_s=self.scenario.case.genetic.plan_limit_s,
+            lost=partial(failed, len(self.names)),
+        )
+
+    def _reporting(
+        self, show: Callable[[int, int, Run[Plan, Evaluation]], None]
+    ) -> Callable[[int, int, Run[Plan, Evaluation]], None]:
+        """Show the progress, and keep the run when a generation is complete."""
+
+        def report(generation: int, done: int, run: Run[Plan, Evaluation]) -> None:
+            if done < 0 and self.checkpoint is not None:
+                self.checkpoint.save(run)
+            show(generation, done, run)
+
+        return report
+
+
+def _evaluate(
+    pool: Workers[Candidate, Evaluation], plans: Sequence[Plan], best: Evaluation | None
+) -> Iterator[Evaluation]:
+    known = () if best is None else best.fitness
+    return pool.map([Candidate(plan, known) for plan in plans])
+
+
+def _counted(plans: Iterator[Plan], advance: Callable[[], None]) -> Iterator[Plan]:
+    for plan in plans:
+        yield plan
+        advance()
+
+
+def settle_ties(run: Run[Plan, Evaluation], evaluator: Evaluator) -> None:
+    """Pursue all objectives for the plans that tie with the best on the first one."""
+    first = run.best.fitness[0]
+    for plan, evaluation in list(run.cache.items()):
+        if evaluation.fitness[0] == first and not (evaluation.complete or evaluation.pruned):
+            # The first objective stays as it was: holding it for the others moves it by 1e-7.
+            settled = evaluator.evaluate(plan)
+            run.cache[plan] = replace(settled, fitness=(first, *settled.fitness[1:]))
+
+
+def objective_name(weights: dict[str, float]) -> str:
+    """Name of an objective, or of a weighted sum, for tables."""
+    if len(weights) == 1:
+        return next(iter(weights))
+    return "weighted_sum"
