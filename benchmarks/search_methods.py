@@ -1,7 +1,7 @@
 """The genetic algorithm against random search and a greedy builder, evaluation for evaluation.
 
-``python -m benchmarks.search_methods [CASE] [--seeds N] [--evaluations N] [--ablation]``. Without a
-number of evaluations, everybody gets as many as the greedy builder needs to finish. With
+``python -m benchmarks.search_methods [CASE] [--seeds N] [--evaluations N] [--ablation [--parts ...]]``.
+Without a number of evaluations, everybody gets as many as the greedy builder needs to finish. With
 ``--ablation`` the genetic algorithm is run with one of its parts left out or exchanged at a time.
 """
 
@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 Fitness = tuple[float, ...]
 PARTS: dict[str, dict[str, Any]] = {
     "as shipped": {},
-    "random first plans": {"seeding": "random"},
+    "first plans: random": {"seeding": "random"},
+    "first plans: meet needs": {"seeding": "needs"},
     "no local search": {"local_search": 0.0},
-    "random first plans, no local search": {"seeding": "random", "local_search": 0.0},
     "no crossover": {"crossover_rate": 0.0},
     "no mutation": {"mutation_rate": 0.0},
     "selection: best half": {"selection": "best", "selected": "half"},
     "selection: roulette": {"selection": "roulette"},
-    "no elite": {"elite": 0},
+    "elite: 2": {"elite": 2},
+    "elite: a third": {"elite": "third"},
 }
 
 
@@ -79,6 +80,8 @@ class Bench:
         seeding = changes.pop("seeding", settings.seeding)
         if changes.get("selected") == "half":
             changes["selected"] = settings.population // 2
+        if changes.get("elite") == "third":
+            changes["elite"] = settings.population // 3
         options = GeneticOptions(
             **values | changes | {"generations": 10**6, "max_evaluations": evaluations}
         )
@@ -156,6 +159,7 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--parts", nargs="*", choices=list(PARTS), help="of the ablation")
     parser.add_argument("--out", type=Path, default=Path("results/search_methods.json"))
     options = parser.parse_args()
     bench = Bench(options.case)
@@ -180,7 +184,8 @@ def compare(bench: Bench, options: argparse.Namespace) -> tuple[list[dict[str, A
     evaluations = evaluations or 400
     methods: dict[str, Any] = {"random search": bench.random, "genetic algorithm": bench.genetic}
     if options.ablation:
-        methods = {name: (bench.genetic, changes) for name, changes in PARTS.items()}
+        chosen = options.parts or list(PARTS)
+        methods = {name: (bench.genetic, PARTS[name]) for name in chosen}
     print(f"{options.case}: {evaluations} evaluations each, {options.seeds} seeds")
     print(f"{'':<38}{names[0]:>36}{names[-1]:>12}")
     heads = ("median", "best", "worst", "median", "plans", "s")

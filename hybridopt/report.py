@@ -105,6 +105,7 @@ def _content(run: RunFiles) -> dict[str, Any]:
         "day": day_facts(run),
         "verification": verification_table(run),
         "searched": run.value("search") is not None,
+        "exhaustive": run.value("search", "method") == "exhaustive",
         "proven": run.value("proven_best") is True,
         "versions": versions(run),
     }

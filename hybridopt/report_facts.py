@@ -34,18 +34,21 @@ VERSION_NAMES = {
 def search_facts(run: RunFiles) -> list[Fact]:
     """Cost, budget, effort and run time, as in the paper's Table 9."""
     cost, budget = plan_cost(run)
+    every = run.value("search", "method") == "exhaustive"
     facts = [
         ("Cost of the plan", money(cost, run.currency) if cost is not None else ""),
         ("Budget", money(budget, run.currency) if budget is not None else ""),
         ("Share of the budget", share(cost, budget) if budget else ""),
         ("Objectives, in order", _known(objectives(run))),
         ("Dispatch solved for", _dispatch_mode(run)),
-        ("Generations", _whole(run, "generations")),
-        ("Evaluations", _whole(run, "evaluations")),
-        ("Distinct plans", _whole(run, "distinct_plans")),
+        ("Generations", "" if every else _whole(run, "generations")),
+        ("Plans within the budget", _whole(run, "plans") if every else ""),
+        ("Plans ruled out by bounds", _whole(run, "ruled_out_plans") if every else ""),
+        ("Evaluations", "" if every else _whole(run, "evaluations")),
+        ("Plans evaluated" if every else "Distinct plans", _whole(run, "distinct_plans")),
         ("Nonlinear programs solved", _whole(run, "nlp_solves")),
         ("Stopped because", str(run.value("search", "stopped_because") or "")),
-        ("Seed", str(run.value("seed")) if run.value("seed") is not None else ""),
+        ("Seed", str(run.value("seed")) if run.value("seed") is not None and not every else ""),
     ]
     return [(label, value) for label, value in facts if value]
 
@@ -155,7 +158,7 @@ def _dispatch_mode(run: RunFiles) -> str:
     pruned = run.number("search", "pruned_plans")
     every = "every candidate plan"
     if pruned:
-        every = f"candidate plans that can serve the peak hour; {fixed(pruned, 0)} cannot"
+        every = f"candidate plans but {fixed(pruned, 0)}, which their peak hour proves worse"
     modes = {"each": every, "winner": "the winning plan only"}
     mode = str(run.value("dispatch_mode") or "")
     return modes.get(mode, mode)

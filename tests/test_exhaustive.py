@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hybridopt.bounds import PlanBounds, _least_cost, by_promise
 from hybridopt.evaluate import Evaluator
 from hybridopt.network_scenario import load_case
+from hybridopt.output import write_results
 from hybridopt.solvers.exhaustive import BATCH, enumerate_all, ruled_out
 from hybridopt.study import run_study
 
@@ -107,12 +108,16 @@ def test_least_cost_is_the_economic_dispatch_of_a_copper_plate(seed):
     assert bound == pytest.approx(exact, rel=1e-5)
 
 
-def test_the_cheapest_plan_of_ieee9_is_proven():
+def test_the_cheapest_plan_of_ieee9_is_proven(tmp_path):
     result = run_study("ieee9_cheapest", exhaustive=True, workers=1)
     assert result.run.best.fitness[1] == pytest.approx(15.097, abs=0.001)
     assert result.proven_best
     assert result.plans == result.run.evaluations == 184
     assert result.run.distinct < 184
+    report = write_results(result, tmp_path / "out").read_text(encoding="utf-8")
+    assert "ruled out by a proven bound, and none is better" in report
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["proven_best"] is True
     plan = result.best.plan
     label = result.scenario.grid.bus_id
     assert [label[unit.bus] for unit in plan.units] == [9]
