@@ -1,7 +1,7 @@
 """The genetic algorithm against random search and a greedy builder, evaluation for evaluation.
 
-``python -m benchmarks.search_methods [CASE] [--seeds N] [--evaluations N] [--ablation [--parts ...]]``.
-Without a number of evaluations, everybody gets as many as the greedy builder needs to finish. With
+``python -m benchmarks.search_methods [CASE] [--seeds N] [--evaluations N] [--ablation]``. Without a
+number of evaluations, everybody gets as many as the greedy builder needs to finish. With
 ``--ablation`` the genetic algorithm is run with one of its parts left out or exchanged at a time.
 """
 
