@@ -189,22 +189,24 @@ def _run_seeds(
     from hybridopt.runs import run_seeds
     from hybridopt.tables import seeds_table
 
-    found = None
+    done = 0
     for found in run_seeds(scenario, job, seeds, progress):
-        if not as_json and not quiet:
-            done = found.rows[-1]
-            values = ", ".join(f"{name} {done[name]:.6g}" for name in found.objectives)
-            print(f"seed {done['seed']}: {values} ({done['wall_s']:.1f} s)", file=sys.stderr)
-    if found is None:
-        return
+        done = len(found.rows)
+        row = found.rows[-1]
+        if not quiet:
+            values = ", ".join(f"{name} {row[name]:.6g}" for name in found.objectives)
+            print(f"seed {row['seed']}: {values} ({row['wall_s']:.1f} s)", file=sys.stderr)
+    if done < len(seeds):
+        message = f"Interrupted: {done} of {len(seeds)} seeds are complete."
+        if job.folder is not None:
+            message += " To go on, give the same command with --resume (and without --force)."
+        _fail(INTERRUPTED, message)
     if as_json:
         _print_json(found.summary())
     elif not quiet:
         Console().print(seeds_table(found))
         if job.folder is not None:
             Console().print(f"Results: {job.folder}/seeds.csv", highlight=False)
-    if len(found.rows) < len(seeds):
-        _fail(INTERRUPTED, "Interrupted; the seeds above are complete. Go on: add --resume")
 
 
 def _tell_how_to_go_on(result: Any, folder: Path | None) -> None:

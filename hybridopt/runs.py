@@ -15,7 +15,7 @@ from hybridopt.errors import Finding, InputError
 from hybridopt.output import summary, write_json, write_results
 from hybridopt.plan_search import objective_name
 from hybridopt.result_folder import CHECKPOINT, check_folder
-from hybridopt.solvers.search import INFINITY, Run
+from hybridopt.solvers.search import Run
 from hybridopt.study import run_study
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hybridopt.network_scenario import Scenario
     from hybridopt.progress import Progress
     from hybridopt.study import StudyResult
+
+MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,9 @@ def read_seeds(text: str) -> list[int]:
         first, _, last = part.strip().partition("-")
         if not first.isdecimal() or not (last or first).isdecimal():
             raise InputError([Finding("--seeds", f"must be like 0-9 or 0,3,5, found {text!r}")])
+        if int(last or first) - int(first) >= MOST_SEEDS:
+            message = f"names more than {MOST_SEEDS} seeds: {text!r}"
+            raise InputError([Finding("--seeds", message)])
         seeds += range(int(first), int(last or first) + 1)
     if not seeds or len(set(seeds)) < len(seeds):
         message = f"must name every seed once, from low to high, found {text!r}"
@@ -166,7 +171,10 @@ class Seeds:
 def run_seeds(
     scenario: Scenario, job: Job, seeds: Sequence[int], progress: Progress
 ) -> Iterator[Seeds]:
-    """Run a case once for each seed, into ``seedN`` below the job's folder; all rows so far."""
+    """Run a case once for each seed, into ``seedN`` below the job's folder; all rows so far.
+
+    Ends early, without the table's files, when one of the runs is interrupted.
+    """
     names = [objective_name(weights) for weights in scenario.settings.objectives]
     found = Seeds(scenario.case.name, scenario.case.currency, names, [])
     jobs = [
@@ -177,10 +185,10 @@ def run_seeds(
         each.check()
     for each in jobs:
         result = run_job(scenario, each, progress)
+        if result.interrupted:
+            return
         found.rows.append(_row(result, names))
         yield found
-        if not result.finished:
-            break
     if job.folder is not None:
         pd.DataFrame(found.rows).to_csv(job.folder / "seeds.csv", index=False)
         write_json(job.folder / "summary.json", found.summary())
@@ -190,12 +198,11 @@ def _row(result: StudyResult, names: list[str]) -> dict[str, Any]:
     found = summary(result)
     search = found["search"]
     kept = ("evaluations", "distinct_plans", "nlp_solves")
-    values = [value if value < INFINITY else None for value in result.best.fitness]
     return {
         "seed": result.seed,
         "status": found["status"],
         "fully_served": found["fully_served"],
-        **dict(zip(names, values, strict=True)),
+        **dict(zip(names, result.best.fitness, strict=True)),
         "served_percent_at_peak": 100 - found["stages"]["after_plan"]["unserved_percent"],
         "plan_cost": found["plan"]["cost"],
         **{name: search[name] for name in kept},

@@ -230,13 +230,14 @@ class Workers(Generic[Item, Value]):
 
     def _replace(self, worker: _Worker, what: str, batch: _Batch) -> None:
         """End a process that died or hangs, and settle what becomes of its item."""
-        code = worker.process.exitcode
         self._end(worker)
-        task = worker.task
+        code, task = worker.process.exitcode, worker.task
         if task is None:
             self._failed_starts += not worker.ready
             if self._failed_starts >= MOST_FAILED_STARTS:
-                raise WorkerLostError(f"worker processes end as they start (exit code {code})")
+                message = f"worker processes end as they start (exit code {code})"
+                advice = 'a script must begin its work under `if __name__ == "__main__":`'
+                raise WorkerLostError(f"{message}; {advice}, for each process imports it")
         elif task not in batch.lost_once:
             batch.lost_once[task] = what
             batch.waiting.appendleft(task)

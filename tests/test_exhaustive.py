@@ -2,7 +2,8 @@
 
 import json
 import random
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from hybridopt.bounds import PlanBounds, _least_cost, by_promise
 from hybridopt.evaluate import Evaluator
 from hybridopt.network_scenario import load_case
 from hybridopt.output import write_results
+from hybridopt.progress import NoProgress
+from hybridopt.runs import Job, run_seeds
 from hybridopt.solvers.exhaustive import BATCH, enumerate_all, ruled_out
 from hybridopt.study import run_study
 
@@ -142,6 +145,7 @@ def test_the_costs_of_ieee9_and_ieee30_are_proven():
         (("--seeds", "3-1"), "--seeds"),
         (("--seeds", "a"), "must be like 0-9"),
         (("--seeds", "1,1"), "every seed once"),
+        (("--seeds", "0-999999999999"), "more than 1000 seeds"),
         (("--seeds", ""), "must be like 0-9"),
     ],
 )
@@ -187,3 +191,29 @@ def test_a_table_over_seeds(tmp_path):
     findings = hybridopt(*run, folder=tmp_path).findings
     assert "exists already" in findings[0]
     assert hybridopt(*run, "--resume", "--quiet", folder=tmp_path).code == 0
+
+
+def test_seeds_that_were_interrupted_are_taken_up(tmp_path):
+    write_case(tmp_path)
+    scenario = load_case(tmp_path / "small.toml")
+    job = Job(tmp_path / "out", workers=1)
+
+    class SecondRunEnds(NoProgress):
+        runs = 0
+
+        @contextmanager
+        def generations(self, *_):
+            self.runs += 1
+
+            def report(_generation, done, _run):
+                if self.runs == 2 and done == 1:
+                    raise KeyboardInterrupt
+
+            yield report
+
+    (found,) = run_seeds(scenario, job, [0, 1, 2], SecondRunEnds())
+    assert [row["seed"] for row in found.rows] == [0]
+    assert not (tmp_path / "out" / "seeds.csv").exists()
+    *_, found = run_seeds(scenario, replace(job, resume=True), [0, 1, 2], NoProgress())
+    assert [row["seed"] for row in found.rows] == [0, 1, 2]
+    assert (tmp_path / "out" / "seeds.csv").exists()
