@@ -8,9 +8,11 @@ import pandapower as pp
 import pandapower.networks as nw
 import pytest
 
+from hybridopt.dispatch import Dispatcher
 from hybridopt.grid import DGSites, Plan, Unit
 from hybridopt.network import prepare
 from hybridopt.network_grid import grid_from_net
+from hybridopt.network_scenario import load_case
 
 COST = {"cp1_eur_per_mw": 10.0, "cp2_eur_per_mw2": 0.5}
 
@@ -408,3 +410,19 @@ def test_load_out_of_service_counts_as_unserved_and_cannot_be_served(split, disp
     d = dispatcher_of(split).dispatch(Plan(branches=(1,)))
     assert d.shed_mw[0].tolist() == pytest.approx([0, 2.0, 0, 0], abs=1e-5)
     assert d.p_mw[0, 0] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_near_short_circuit_with_a_tight_limit_does_not_black_out_the_grid():
+    """One start of Ipopt finds no point there; units must not be stopped before another one."""
+    net = nw.case9()
+    pp.create_line_from_parameters(net, 0, 1, 1.0, 0.08, 0.2, 0.0, 0.05)
+    event = {"generators": [1], "external_grids": [0], "lines": ["4-5", "7-8"]}
+    dg = {"max_units": 1, "cost_per_mw": 1.0}
+    scenario = load_case({"event": event, "resources": {"dg": dg}, "budget": 1.0}, net=net)
+    dispatcher = Dispatcher(
+        scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
+    )
+    delivered = dispatcher.deliver(Plan())
+    assert delivered.running.any()
+    assert delivered.unserved_mw[0] < 215.0  # the three buses that are served without the line
+    assert delivered.residual_mva.max() < 1e-4
