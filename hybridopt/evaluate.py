@@ -193,6 +193,8 @@ class Evaluator:
                 fewer = tuple(unit for unit in plan.units if unit.bus in kept)
                 found = self.evaluate(replace(plan, units=fewer), complete=complete)
                 return replace(found, **self._spent(before, began))
+        elif dispatch.ok:
+            rated = self._without_empty(plan, rated, dispatch)
         values = self.values(rated, dispatch)
         over = self._over_penetration(rated)
         return Evaluation(
@@ -263,6 +265,18 @@ class Evaluator:
             rating = most if by_cost else min(max(used, sites.min_mw), most)
             unit = replace(new, rating_mw=rating)
             (units if needed else spare).append(unit)
+        kept = tuple(sorted(units + self._holding(dispatch, units, spare)))
+        return replace(rated, units=kept)
+
+    def _without_empty(self, asked: Plan, rated: Plan, dispatch: Dispatch) -> Plan:
+        """Drop units whose rating was free and came out as nothing."""
+        pairs = list(zip(asked.units, rated.units, strict=True))
+        spare = [
+            new
+            for old, new in pairs
+            if old.rating_mw is None and (new.rating_mw or 0.0) <= NO_RATING_MW
+        ]
+        units = [new for _, new in pairs if new not in spare]
         kept = tuple(sorted(units + self._holding(dispatch, units, spare)))
         return replace(rated, units=kept)
 

@@ -272,3 +272,11 @@ def test_less_than_the_tolerance_is_nothing_unserved(feeder, evaluator_of):
     shed[0, 1], shed[1, 1] = 0.9e-3, 1.1e-3
     values = ev.values(Plan(), replace(d, shed_mw=shed))
     assert values["unserved_mwh"] == pytest.approx(1.1e-3)
+
+
+def test_units_that_come_out_as_nothing_are_no_part_of_the_plan(feeder, evaluator_of):
+    e = evaluator_of(feeder, [0.3], CHEAPEST, "winner").evaluate(BOTH)
+    assert e.fitness == (0.0, pytest.approx(0.0, abs=1e-5))
+    assert e.plan.units == ()
+    given = Plan((), (Unit(1, 0.0), Unit(2, 1.0)))  # but what was asked for stays
+    assert evaluator_of(feeder, [0.3], CHEAPEST, "winner").evaluate(given).plan == given
