@@ -71,10 +71,17 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A plan to evaluate, and the fitness of the best one known; empty without one."""
+    """A plan to evaluate.
+
+    Attributes
+    ----------
+    best : fitness of the best plan known; empty without one
+    complete : pursue later objectives also where not everything can be served
+    """
 
     plan: Plan
     best: tuple[float, ...] = ()
+    complete: bool = False
 
 
 @dataclass
@@ -119,7 +126,7 @@ class Evaluator:
             pruned = self._prune(candidate.plan, candidate.best)
             if pruned is not None:
                 return pruned
-        return self.evaluate(candidate.plan, complete=False)
+        return self.evaluate(candidate.plan, complete=candidate.complete)
 
     def _serving_comes_first(self) -> bool:
         return self.mode == "each" and set(self.settings.objectives[0]) == {"unserved_mwh"}

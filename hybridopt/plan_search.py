@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from hybridopt.bounds import PlanBounds, by_promise
 from hybridopt.errors import Finding, InputError
@@ -19,6 +19,7 @@ from hybridopt.solvers.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
 
     from hybridopt.checkpoint import Checkpoint
     from hybridopt.grid import Plan
@@ -58,9 +59,28 @@ class PlanSearch:
         checkpoint: Checkpoint | None,
     ) -> None:
         self.evaluator, self.scenario, self.progress = evaluator, scenario, progress
-        self.workers = workers or os.cpu_count() or 1
         self.checkpoint = checkpoint
         self.names = [objective_name(weights) for weights in scenario.settings.objectives]
+        self.pool = Workers[Candidate, Evaluation](
+            evaluator,
+            workers or os.cpu_count() or 1,
+            timeout_s=scenario.case.genetic.plan_limit_s,
+            lost=partial(failed, len(self.names)),
+        )
+
+    def __enter__(self) -> Self:
+        """Allow worker processes."""
+        self.pool.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop them."""
+        self.pool.__exit__(kind, error, trace)
 
     def breed(self, run: Run[Plan, Evaluation], seed: int) -> None:
         """Run the genetic algorithm."""
@@ -72,13 +92,9 @@ class PlanSearch:
         operators = plan_operators(
             self.scenario.space, known if settings.seeding == "needs" else ()
         )
-        with (
-            self._pool(options.population) as pool,
-            self.progress.generations(options.generations, options.population) as show,
-        ):
+        with self.progress.generations(options.generations, options.population) as show:
             report = self._reporting(show)
-            evaluate = partial(_evaluate, pool)
-            minimize(evaluate, operators, options, seed, self.names, report, run)
+            minimize(self._evaluate, operators, options, seed, self.names, report, run)
 
     def every_plan(self, run: Run[Plan, Evaluation]) -> int:
         """Evaluate every plan that no bound rules out; the number of plans within the budget."""
@@ -87,21 +103,31 @@ class PlanSearch:
         count = space.count()
         with self.progress.task("Bounds of all plans", count or 0) as advance:
             ordered = by_promise(bounds, _counted(space.every(), advance))
-        with (
-            self._pool(len(ordered)) as pool,
-            self.progress.enumeration(len(ordered)) as show,
-        ):
+        with self.progress.enumeration(len(ordered)) as show:
             report = self._reporting(show)
-            enumerate_all(partial(_evaluate, pool), ordered, self.names, report, run, limit)
+            enumerate_all(self._evaluate, ordered, self.names, report, run, limit)
         return len(ordered)
 
-    def _pool(self, most: int) -> Workers[Candidate, Evaluation]:
-        return Workers[Candidate, Evaluation](
-            self.evaluator,
-            min(self.workers, most),
-            timeout_s=self.scenario.case.genetic.plan_limit_s,
-            lost=partial(failed, len(self.names)),
-        )
+    def settle_ties(self, run: Run[Plan, Evaluation]) -> None:
+        """Pursue all objectives for the plans that tie with the best on the first one."""
+        first = run.best.fitness[0]
+        plans = [
+            plan
+            for plan, value in run.cache.items()
+            if value.fitness[0] == first and not (value.complete or value.pruned)
+        ]
+        if not plans:
+            return
+        settled = self.pool.map([Candidate(plan, complete=True) for plan in plans])
+        with self.progress.task("Plans that serve as much", len(plans)) as advance:
+            for plan, value in zip(plans, settled, strict=True):
+                # The first objective stays as it was: holding it for the others moves it by 1e-7.
+                run.cache[plan] = replace(value, fitness=(first, *value.fitness[1:]))
+                advance()
+
+    def _evaluate(self, plans: Sequence[Plan], best: Evaluation | None) -> Iterator[Evaluation]:
+        known = () if best is None else best.fitness
+        return self.pool.map([Candidate(plan, known) for plan in plans])
 
     def _reporting(
         self, show: Callable[[int, int, Run[Plan, Evaluation]], None]
@@ -116,27 +142,10 @@ class PlanSearch:
         return report
 
 
-def _evaluate(
-    pool: Workers[Candidate, Evaluation], plans: Sequence[Plan], best: Evaluation | None
-) -> Iterator[Evaluation]:
-    known = () if best is None else best.fitness
-    return pool.map([Candidate(plan, known) for plan in plans])
-
-
 def _counted(plans: Iterator[Plan], advance: Callable[[], None]) -> Iterator[Plan]:
     for plan in plans:
         yield plan
         advance()
-
-
-def settle_ties(run: Run[Plan, Evaluation], evaluator: Evaluator) -> None:
-    """Pursue all objectives for the plans that tie with the best on the first one."""
-    first = run.best.fitness[0]
-    for plan, evaluation in list(run.cache.items()):
-        if evaluation.fitness[0] == first and not (evaluation.complete or evaluation.pruned):
-            # The first objective stays as it was: holding it for the others moves it by 1e-7.
-            settled = evaluator.evaluate(plan)
-            run.cache[plan] = replace(settled, fitness=(first, *settled.fitness[1:]))
 
 
 def objective_name(weights: dict[str, float]) -> str:

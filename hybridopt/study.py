@@ -18,7 +18,7 @@ from hybridopt.interrupt import heard
 from hybridopt.network_built import settle, settle_stage
 from hybridopt.network_flow import load_flow_before
 from hybridopt.network_scenario import Scenario, load_case
-from hybridopt.plan_search import PlanSearch, check_count, settle_ties
+from hybridopt.plan_search import PlanSearch, check_count
 from hybridopt.progress import NoProgress
 from hybridopt.result_folder import CHECKPOINT
 from hybridopt.solvers.search import INTERRUPTED, Run
@@ -196,19 +196,19 @@ def run_study(
         scenario.settings,
         scenario.case.dispatch_mode,
     )
-    search = PlanSearch(evaluator, scenario, workers, progress, checkpoint)
     plans = None
-    try:
-        if exhaustive:
-            plans = search.every_plan(run)
-        else:
-            search.breed(run, seed)
-    except KeyboardInterrupt:
-        if checkpoint is None or not run.cache:
-            raise
-        heard()
-        run.stopped_because = f"{INTERRUPTED} in generation {len(run.log) - 1}"
-    settle_ties(run, evaluator)
+    with PlanSearch(evaluator, scenario, workers, progress, checkpoint) as search:
+        try:
+            if exhaustive:
+                plans = search.every_plan(run)
+            else:
+                search.breed(run, seed)
+        except KeyboardInterrupt:
+            if checkpoint is None or not run.cache:
+                raise
+            heard()
+            run.stopped_because = f"{INTERRUPTED} in generation {len(run.log) - 1}"
+        search.settle_ties(run)
     if not run.best.ok:
         raise HybridoptError("no plan could be dispatched; see the generation log")
     check, best = _settled(check, run.best)

@@ -66,8 +66,17 @@ def whole(scenario):
     }
 
 
-@pytest.mark.parametrize("exhaustive", [False, True])
-@pytest.mark.parametrize("ends", [(1,), (5, 3), (66,)])
+@pytest.mark.parametrize(
+    ("exhaustive", "ends"),
+    [
+        (False, (5, 3)),
+        (True, (66,)),
+        pytest.param(False, (1,), marks=pytest.mark.slow),
+        pytest.param(False, (66,), marks=pytest.mark.slow),
+        pytest.param(True, (1,), marks=pytest.mark.slow),
+        pytest.param(True, (5, 3), marks=pytest.mark.slow),
+    ],
+)
 def test_resuming_gives_the_uninterrupted_answer(exhaustive, ends, scenario, whole, tmp_path):
     job = Job(tmp_path / "out", workers=1, exhaustive=exhaustive)
     ended = 0
