@@ -30,9 +30,9 @@ class GeneticSettings(Table):
     population: Annotated[Whole, Field(ge=2)] = 20
     """Plans per generation."""
     generations: Count = 20
-    seeding: Literal["needs", "random"] = "needs"
-    """First plans: random ones, or half of them completed so that every island that the event
-    left short has a line out of it or a generator in it."""
+    seeding: Literal["needs", "random"] = "random"
+    """First plans: random ones; with "needs", half of them are completed so that every island that
+    the event left short has a line out of it or a generator in it."""
     mutation_rate: Fraction = 0.4
     """Probability that an offspring is mutated."""
     crossover_rate: Fraction = 0.9
