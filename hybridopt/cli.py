@@ -213,9 +213,15 @@ def _tell_how_to_go_on(result: Any, folder: Path | None) -> None:
     """Say that the search isn't over; after Ctrl-C with the exit code of one."""
     if result.finished or folder is None:
         return
+    from hybridopt.solvers.search import PLAN_LIMIT
+
     why = result.run.stopped_because
     message = f"The search was not finished ({why}): {folder} holds the best plan so far. "
-    message += "To go on, give the same command with --resume (and without --force)."
+    if why.startswith(PLAN_LIMIT):
+        message += "To go on, raise max_evaluations in the case, then "
+    else:
+        message += "To go on, "
+    message += "give the same command with --resume (and without --force)."
     if result.interrupted:
         _fail(INTERRUPTED, message)
     print(message, file=sys.stderr)
