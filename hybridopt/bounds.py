@@ -74,7 +74,7 @@ class PlanBounds:
         self.convex = self.grid.gen_cost.shape[1] <= 3 and bool(
             np.all(self.grid.gen_cost[:, 2:] >= 0)
         )
-        self.lossy = _never_generates(self.grid)
+        self.passive = _never_generates(self.grid)
         self._topologies: dict[tuple[int, ...], _Islands] = {}
 
     def __call__(self, plan: Plan) -> tuple[float, ...]:
@@ -83,11 +83,10 @@ class PlanBounds:
             next(iter(w)) if len(w) == 1 and set(w.values()) == {1.0} else ""
             for w in self.settings.objectives
         ]
-        if not self.lossy or names[0] not in ("unserved_mwh", "unserved_peak_mw"):
+        if not self.passive or names[0] not in ("unserved_mwh", "unserved_peak_mw"):
             return (NO_BOUND,) * len(names)
         islands = self._islands(plan)
-        short = self._short(plan, islands)
-        alone, shared = short
+        alone, shared = self._short(plan, islands)
         unserved = alone + shared - self._from_dg(plan)
         unserved = np.maximum(np.maximum(unserved, alone), 0.0) + self.lost
         unserved = np.where(unserved < self.settings.unserved_tolerance_mw, 0.0, unserved)

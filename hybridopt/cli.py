@@ -213,11 +213,11 @@ def _tell_how_to_go_on(result: Any, folder: Path | None) -> None:
     """Say that the search isn't over; after Ctrl-C with the exit code of one."""
     if result.finished or folder is None:
         return
-    from hybridopt.solvers.search import PLAN_LIMIT
+    from hybridopt.solvers.search import EVALUATION_LIMIT
 
     why = result.run.stopped_because
     message = f"The search was not finished ({why}): {folder} holds the best plan so far. "
-    if why.startswith(PLAN_LIMIT):
+    if why.startswith(EVALUATION_LIMIT):
         message += "To go on, raise max_evaluations in the case, then "
     else:
         message += "To go on, "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridopt.compiled import CompiledDispatch, State
+from hybridopt.errors import NoSolutionError
 from hybridopt.grid import Plan, apply_plan, branch_scale
 from hybridopt.hours import UNSERVED, Goals, StagedSolver
 from hybridopt.infeasible import blocking_limit
@@ -274,6 +275,21 @@ class Dispatcher:
         """Dispatch a plan whose ratings are all given, over the whole horizon."""
         results = self.solve_levels(plan, progress=progress, complete=complete)
         return self.read(plan, results, self.levels.of_hour, self.horizon.hours)
+
+    def dispatch_feasible(
+        self, plan: Plan, progress: Callable[[], None] = lambda: None
+    ) -> Dispatch:
+        """Dispatch a plan over the whole horizon, or say which limit stands in the way.
+
+        Raises
+        ------
+        NoSolutionError
+            An hour has no feasible point, even with all load shed.
+        """
+        dispatch = self.dispatch(plan, progress)
+        if not dispatch.ok:
+            raise NoSolutionError(self.why_not(plan))
+        return dispatch
 
     def why_not(self, plan: Plan) -> str:
         """Which hour of a plan has no feasible point, and which limit stands in the way."""

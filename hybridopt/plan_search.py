@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from hybridopt.bounds import PlanBounds, by_promise
 from hybridopt.errors import Finding, InputError
@@ -14,12 +14,11 @@ from hybridopt.moves import plan_operators
 from hybridopt.seeding import needs
 from hybridopt.solvers.exhaustive import enumerate_all
 from hybridopt.solvers.genetic import GeneticOptions, minimize
-from hybridopt.solvers.search import Run
+from hybridopt.solvers.search import Limits, Run
 from hybridopt.solvers.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
 
     from hybridopt.checkpoint import Checkpoint
     from hybridopt.grid import Plan
@@ -48,7 +47,7 @@ def check_count(scenario: Scenario) -> None:
 
 
 class PlanSearch:
-    """Searches the plans of a case in several processes, and keeps what it found."""
+    """Searches the plans of a case, ``with`` its pool of processes open, and keeps what it found."""
 
     def __init__(
         self,
@@ -68,20 +67,6 @@ class PlanSearch:
             lost=partial(failed, len(self.names)),
         )
 
-    def __enter__(self) -> Self:
-        """Allow worker processes."""
-        self.pool.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop them."""
-        self.pool.__exit__(kind, error, trace)
-
     def breed(self, run: Run[Plan, Evaluation], seed: int) -> None:
         """Run the genetic algorithm."""
         settings = self.scenario.case.genetic
@@ -98,14 +83,15 @@ class PlanSearch:
 
     def every_plan(self, run: Run[Plan, Evaluation]) -> int:
         """Evaluate every plan that no bound rules out; the number of plans within the budget."""
-        space, limit = self.scenario.space, self.scenario.case.genetic.time_limit_s
+        space, settings = self.scenario.space, self.scenario.case.genetic
+        limits = Limits(settings.time_limit_s, settings.max_evaluations)
         bounds = PlanBounds(self.evaluator)
         count = space.count()
         with self.progress.task("Bounds of all plans", count or 0) as advance:
             ordered = by_promise(bounds, _counted(space.every(), advance))
         with self.progress.enumeration(len(ordered)) as show:
             report = self._reporting(show)
-            enumerate_all(self._evaluate, ordered, self.names, report, run, limit)
+            enumerate_all(self._evaluate, ordered, self.names, report, run, limits)
         return len(ordered)
 
     def settle_ties(self, run: Run[Plan, Evaluation]) -> None:

@@ -14,7 +14,7 @@ from hybridopt.case_tables import TableError, read_day
 from hybridopt.cases import builtin_cases
 from hybridopt.dispatch import Dispatcher
 from hybridopt.elements import Elements
-from hybridopt.errors import Finding, InputError, NoSolutionError, collect
+from hybridopt.errors import Finding, InputError, collect
 from hybridopt.evaluate import worst_status
 from hybridopt.grid import Plan, Unit
 from hybridopt.network_scenario import Scenario, scenario_of
@@ -85,9 +85,7 @@ def dispatch_prepared(prepared: tuple[Scenario, Plan, float], progress: Progress
         scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
     )
     with progress.task("Dispatch", len(dispatcher.levels.weight_h)) as advance:
-        dispatch = dispatcher.dispatch(chosen, advance)
-    if not dispatch.ok:
-        raise NoSolutionError(dispatcher.why_not(chosen))
+        dispatch = dispatcher.dispatch_feasible(chosen, advance)
     with progress.task("Verification by power flow", len(dispatch.hours)) as advance:
         verification = verify(scenario, dispatch, advance)
     wall_s = time.perf_counter() - began

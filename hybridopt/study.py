@@ -10,7 +10,7 @@ import numpy as np
 
 from hybridopt.checkpoint import Checkpoint
 from hybridopt.dispatch import Dispatcher
-from hybridopt.errors import HybridoptError, NoSolutionError
+from hybridopt.errors import HybridoptError
 from hybridopt.evaluate import Evaluation, Evaluator
 from hybridopt.export import plan_net
 from hybridopt.grid import Plan
@@ -137,9 +137,7 @@ def check_case(scenario: Scenario, progress: Progress | None = None) -> Check:
         scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
     )
     with progress.task("After the event", len(dispatcher.levels.weight_h)) as advance:
-        dispatch = dispatcher.dispatch(Plan(), advance)
-    if not dispatch.ok:
-        raise NoSolutionError(dispatcher.why_not(Plan()))
+        dispatch = dispatcher.dispatch_feasible(Plan(), advance)
     peak = peak_row(dispatch)
     dead = dead_islands(
         dispatch.grid, scenario.grid, dispatch.energised[peak], dispatch.demand_mw[peak], None
@@ -196,8 +194,11 @@ def run_study(
         scenario.settings,
         scenario.case.dispatch_mode,
     )
+    if checkpoint and not run.log:
+        checkpoint.save(run)  # from here on the file is this run's, whatever stood there
+    search = PlanSearch(evaluator, scenario, workers, progress, checkpoint)
     plans = None
-    with PlanSearch(evaluator, scenario, workers, progress, checkpoint) as search:
+    with search.pool:
         try:
             if exhaustive:
                 plans = search.every_plan(run)
@@ -252,10 +253,7 @@ def _dispatch(scenario: Scenario, plan: Plan, compiled: Dispatcher, progress: Pr
             scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
         )
     with progress.task("Dispatch of the best plan", len(dispatcher.levels.weight_h)) as advance:
-        dispatch = dispatcher.dispatch(plan, advance)
-    if not dispatch.ok:
-        raise NoSolutionError(dispatcher.why_not(plan))
-    return dispatch
+        return dispatcher.dispatch_feasible(plan, advance)
 
 
 def _times(run: Run[Plan, Evaluation]) -> dict[str, float]:

@@ -30,7 +30,7 @@ def enumerate_all(
     objectives: Sequence[str],
     report: Callable[[int, int, Run[Solution, Value]], None] = lambda *_: None,
     run: Run[Solution, Value] | None = None,
-    time_limit_s: float | None = None,
+    limits: Limits | None = None,
 ) -> Run[Solution, Value]:
     """Evaluate every solution whose bound does not prove it worse than the best found.
 
@@ -42,6 +42,7 @@ def enumerate_all(
     report : called with the batch, the evaluations done in it and the run so far, and with -1
         evaluations when the batch is complete
     run : an earlier search to take up; it is continued in place
+    limits : none if not given
 
     Returns
     -------
@@ -50,7 +51,7 @@ def enumerate_all(
         position in ``ordered``.
     """
     run = Run() if run is None else run
-    limits = Limits(time_limit_s)
+    limits = limits or Limits()
     run.stopped_because = ""
     while run.evaluations < len(ordered):
         batch, began = len(run.log), time.perf_counter()

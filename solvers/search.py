@@ -67,11 +67,11 @@ class Run(Generic[Solution, Value]):
     @property
     def stopped_early(self) -> bool:
         """Whether the clock or the user ended the search."""
-        return self.stopped_because.startswith((TIME_LIMIT, PLAN_LIMIT, INTERRUPTED))
+        return self.stopped_because.startswith((TIME_LIMIT, EVALUATION_LIMIT, INTERRUPTED))
 
 
 TIME_LIMIT = "time limit"
-PLAN_LIMIT = "limit"
+EVALUATION_LIMIT = "evaluation limit"
 INTERRUPTED = "interrupted"
 
 
@@ -97,7 +97,7 @@ class Limits:
         if self.time_s is not None and time.perf_counter() - self.began > self.time_s:
             raise LimitReachedError(f"{TIME_LIMIT} of {self.time_s:g} s reached")
         if self.evaluations is not None and evaluated >= self.evaluations:
-            raise LimitReachedError(f"{PLAN_LIMIT} of {self.evaluations} evaluations reached")
+            raise LimitReachedError(f"{EVALUATION_LIMIT} of {self.evaluations} reached")
 
 
 def evaluate_new(

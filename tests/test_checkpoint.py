@@ -238,3 +238,14 @@ def test_a_run_that_cannot_begin_leaves_no_folder(scenario, tmp_path, monkeypatc
     with pytest.raises(HybridoptError, match="nothing to search"):
         run_job(scenario, Job(tmp_path / "a" / "b", workers=1), NoProgress())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_force_over_an_old_result_that_has_no_search(scenario, tmp_path):
+    """The search is kept from its start, so a run that ends in its first generation has one too."""
+    old = tmp_path / "out"
+    old.mkdir()
+    (old / "summary.json").write_text("old")
+    result = run_job(scenario, Job(old, workers=1, force=True), EndAfter(2))
+    assert result.interrupted
+    kept = Checkpoint(old / "checkpoint.json", scenario, "genetic", 0).load()
+    assert kept == Run()

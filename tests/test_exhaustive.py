@@ -219,3 +219,10 @@ def test_seeds_that_were_interrupted_are_taken_up(tmp_path):
     *_, found = run_seeds(scenario, replace(job, resume=True), [0, 1, 2], NoProgress())
     assert [row["seed"] for row in found.rows] == [0, 1, 2]
     assert (tmp_path / "out" / "seeds.csv").exists()
+
+
+def test_an_exhaustive_search_keeps_its_limit_of_evaluations():
+    case = {"extends": "ieee9", "genetic": {"max_evaluations": 5}}
+    result = run_study(case, exhaustive=True, workers=1)
+    assert result.run.distinct == 5
+    assert (result.finished, result.proven_best) == (False, False)

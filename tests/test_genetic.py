@@ -2,14 +2,22 @@
 
 import json
 import random
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import pytest
 
 from hybridopt.evaluate import Evaluator
 from hybridopt.network_scenario import load_case
 from hybridopt.output import plain, summary
-from hybridopt.solvers.genetic import GeneticOptions, Operators, minimize, own_random
+from hybridopt.solvers.genetic import (
+    GeneticOptions,
+    Operators,
+    _individual,
+    _select,
+    minimize,
+    own_random,
+)
 from hybridopt.solvers.workers import Workers
 from hybridopt.study import run_study
 
@@ -237,3 +245,42 @@ def test_workers_keep_the_order(processes):
 def test_an_error_in_a_worker_reaches_the_caller():
     with pytest.raises(ValueError, match="three"), Workers(fail_on_three, 2) as pool:
         list(pool.map([1, 2, 3, 4]))
+
+
+def test_a_limit_of_evaluations_is_kept_to_the_last_one():
+    evaluate = Evaluating()
+    found = run(1, evaluate, max_evaluations=23, generations=40)
+    assert found.distinct == 23
+    assert found.stopped_because == "evaluation limit of 23 reached"
+    assert found.stopped_early
+    assert found.best.fitness == min(value_of(s).fitness for s in list(found.cache))
+
+
+def test_without_local_search_no_neighbour_is_asked_for():
+    def forbidden(_genome):
+        raise AssertionError
+
+    plain = replace(OPERATORS, neighbours=forbidden, wider=forbidden)
+    options = GeneticOptions(population=10, generations=5, local_search=0.0, stall_generations=2)
+    assert minimize(Evaluating(), plain, options, 0, ["wrong", "ones"]).log
+    with pytest.raises(AssertionError):
+        with_it = replace(options, local_search=0.1)
+        minimize(Evaluating(), plain, with_it, 0, ["wrong", "ones"])
+
+
+def test_roulette_prefers_better_ranks_and_shuts_nobody_out():
+    population = [_individual([k], Value((float(k), 0.0)), (-1.0, -1.0)) for k in range(4)]
+    options = GeneticOptions(selection="roulette", selected=4000)
+    with own_random(random.Random(0)):
+        drawn = Counter(individual[0] for individual in _select(population, options))
+    shares = [drawn[k] / 4000 for k in range(4)]
+    assert shares == pytest.approx([0.4, 0.3, 0.2, 0.1], abs=0.03)
+
+
+def test_resuming_continues_the_random_numbers():
+    whole = run(5, generations=8)
+    first = run(5, generations=3)
+    options = GeneticOptions(population=10, generations=8)
+    again = minimize(Evaluating(), OPERATORS, options, 5, ["wrong", "ones"], run=first)
+    assert list(again.cache) == list(whole.cache)
+    assert again.population == whole.population

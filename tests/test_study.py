@@ -231,3 +231,20 @@ def test_dispatch_of_a_bare_network():
     assert data["fully_served"] is True
     assert data["status"] == "optimal"
     assert data["max_mismatch_mva"] < 1e-3
+
+
+def test_plans_that_tie_are_settled_by_the_next_objective():
+    """A stage 1 that serves the same with more or less money takes the least of it."""
+    case = {
+        "extends": "ieee9",
+        "budget": 9.0,
+        "dispatch_mode": "winner",
+        "genetic": {"population": 12, "generations": 3},
+    }
+    result = run_study(case, workers=1)
+    first = result.run.best.fitness[0]
+    assert first > 0
+    tied = [e for e in result.run.cache.values() if e.fitness[0] == first]
+    assert tied
+    assert all(e.complete for e in tied)
+    assert result.best.fitness[1] == min(e.fitness[1] for e in tied)
