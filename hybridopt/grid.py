@@ -24,6 +24,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class Storage:
+    """Storage units; every array has one entry for each.
+
+    Attributes
+    ----------
+    name, bus : label and bus position;  index : position in pandapower's table, -1 for a case's
+    charge_max, discharge_max : pu, largest power taken from and given to the grid
+    q_min, q_max : pu, positive consumes as a load does
+    energy_min, energy_max, energy_start : pu times hours
+    energy_end : pu times hours
+        Least content after the last hour.
+    eta_in, eta_out : 1
+        Share of the power taken that is stored, and of the content withdrawn that is given.
+    in_service
+    """
+
+    name: tuple[str, ...]
+    index: Ints
+    bus: Ints
+    charge_max: Floats
+    discharge_max: Floats
+    q_min: Floats
+    q_max: Floats
+    energy_min: Floats
+    energy_max: Floats
+    energy_start: Floats
+    energy_end: Floats
+    eta_in: Floats
+    eta_out: Floats
+    in_service: Bools
+
+
+def no_storage() -> Storage:
+    """Give the storage of a grid that has none."""
+    empty = np.empty(0)
+    whole = np.empty(0, dtype=np.int64)
+    return Storage((), whole, whole, *(empty,) * 10, np.empty(0, dtype=bool))
+
+
+@dataclass(frozen=True, eq=False)
 class Grid:
     """One state of a network.
 
@@ -46,16 +86,24 @@ class Grid:
         Largest loading over 100 % (pandapower's ``max_loading_percent``), contained in the rates.
     rate_is_power : (n_branch,)
         True where the limit is an apparent power (MATPOWER), False where it is a current.
+    angle_min, angle_max : (n_branch,), rad, -inf and inf without a limit
+        Range of the voltage angle at the from side minus that at the to side.
     branch_kind : "line" or "trafo";  branch_index : position in pandapower's table, -1 for new
     gen_bus : (n_gen,) bus positions
     p_min, p_max, q_min, q_max : (n_gen,), pu, positive injects
     gen_cost : (n_gen, n_coef)
         Polynomial in MW, ascending powers, currency per hour.
+    gen_pwl : (n_gen,), each None or (n_point, 2)
+        Piecewise linear cost instead of the polynomial: MW (ascending) and currency per hour; the
+        first and the last piece go on beyond their ends.
+    ramp_up, ramp_down : (n_gen,), pu per hour, inf without a limit
+        Largest rise and fall of the active power between consecutive hours.
     gen_forming : (n_gen,)
         True for units that can hold an island's voltage (external grids and generators).
     load_bus, load_p, load_q : (n_load,), pu, positive consumes
         A load that is out of service is still demanded: it counts as unserved.
     shunt_bus, shunt_g, shunt_b : (n_shunt,), pu at 1 pu voltage, b positive injects
+    storage : batteries and the like, see :class:`Storage`
     """
 
     base_mva: float
@@ -80,6 +128,8 @@ class Grid:
     rate_to: Floats
     rate_share: Floats
     rate_is_power: Bools
+    angle_min: Floats
+    angle_max: Floats
     branch_in_service: Bools
     gen_name: tuple[str, ...]
     gen_kind: tuple[str, ...]
@@ -90,6 +140,9 @@ class Grid:
     q_min: Floats
     q_max: Floats
     gen_cost: Floats
+    gen_pwl: tuple[Floats | None, ...]
+    ramp_up: Floats
+    ramp_down: Floats
     gen_forming: Bools
     gen_in_service: Bools
     load_name: tuple[str, ...]
@@ -103,6 +156,7 @@ class Grid:
     shunt_g: Floats
     shunt_b: Floats
     shunt_in_service: Bools
+    storage: Storage
 
     @property
     def n_bus(self) -> int:

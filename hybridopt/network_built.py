@@ -63,9 +63,10 @@ def settle(scenario: Scenario, plan: Plan) -> tuple[Scenario, Plan]:
 
 def _with_branches_of(fresh: Grid, grid: Grid, at: NDArray[np.int64]) -> Grid:
     """A grid with the branches of a fresh one; what was known of its own branches holds."""
-    branches = {n: v for n, v in vars(fresh).items() if n.startswith(("branch_", "y_", "rate_"))}
+    numbers = ("y_", "rate_", "angle_")
+    branches = {n: v for n, v in vars(fresh).items() if n.startswith(("branch_", *numbers))}
     for name, value in branches.items():
-        if name.startswith(("y_", "rate_")) or name == "branch_in_service":
+        if name.startswith(numbers) or name == "branch_in_service":
             branches[name] = value.copy()
             branches[name][at] = getattr(grid, name)
     return replace(grid, **branches)

@@ -12,7 +12,7 @@ from pandapower.pd2ppc import _pd2ppc
 from pandapower.pypower.idx_brch import F_BUS, T_BUS
 from pandapower.pypower.makeYbus import branch_vectors
 
-from hybridopt.grid import Grid
+from hybridopt.grid import Grid, no_storage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,6 +116,8 @@ def grid_from_net(
             [_column(net[t], "max_loading_percent", 100.0) / 100 for t in ("line", "trafo")]
         ),
         rate_is_power=np.full(n_line + n_trafo, branch_limit == "power"),
+        angle_min=np.full(n_line + n_trafo, -np.inf),
+        angle_max=np.full(n_line + n_trafo, np.inf),
         branch_in_service=np.concatenate([net.line.in_service, net.trafo.in_service]).astype(bool),
         gen_bus=np.concatenate([bus_of(t) for t in ("ext_grid", "gen", "sgen")]),
         **units,
@@ -130,6 +132,7 @@ def grid_from_net(
         shunt_g=net.shunt.p_mw.to_numpy(float) * steps,
         shunt_b=-net.shunt.q_mvar.to_numpy(float) * steps,
         shunt_in_service=net.shunt.in_service.to_numpy(bool),
+        storage=no_storage(),
     )
     return grid, position
 
@@ -242,6 +245,9 @@ def _units(net: Any, base: float) -> dict[str, Any]:
         "gen_index": np.array(index, dtype=np.int64),
         **{key: np.concatenate(values) for key, values in limits.items()},
         "gen_cost": np.nan_to_num(cost),
+        "gen_pwl": (None,) * len(names),
+        "ramp_up": np.full(len(names), np.inf),
+        "ramp_down": np.full(len(names), np.inf),
         "gen_forming": np.array(forming, dtype=bool),
         "gen_in_service": np.array(on, dtype=bool),
     }

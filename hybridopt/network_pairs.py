@@ -85,5 +85,7 @@ def with_pairs(grid: Grid, genes: LineGenes, terms: LinesAnywhere, *, is_power: 
         rate_to=np.append(grid.rate_to, np.broadcast_to(rate[1], n)),
         rate_share=np.append(grid.rate_share, np.ones(n)),
         rate_is_power=np.append(grid.rate_is_power, np.full(n, is_power)),
+        angle_min=np.append(grid.angle_min, np.full(n, -np.inf)),
+        angle_max=np.append(grid.angle_max, np.full(n, np.inf)),
         branch_in_service=np.append(grid.branch_in_service, np.zeros(n, dtype=bool)),
     )
