@@ -22,12 +22,16 @@ class Horizon:
     dg_profile : (24,), share of a DG's rating that is available
     hours : (24,), names of the hours, 1..24
     dt_h : length of each step, h
+    unit_profile : (24, n_gen) share of each unit's largest output that is available; None for all
+    price : (24, n_gen), currency per MWh on top of each unit's cost; None for none
     """
 
     load_factor: NDArray[np.float64]
     dg_profile: NDArray[np.float64]
     hours: NDArray[np.int64]
     dt_h: float = 1.0
+    unit_profile: NDArray[np.float64] | None = None
+    price: NDArray[np.float64] | None = None
 
     def peak(self, p_demand: ArrayLike) -> int:
         """Give the position of the hour with the largest load (the first of several).

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from hybridopt.errors import Finding, InputError
 from hybridopt.evaluate import Evaluation
 from hybridopt.grid import Plan
-from hybridopt.solvers.ipopt import ipopt_version
+from hybridopt.solvers.available import ipopt_version
 from hybridopt.solvers.search import Run
 
 if TYPE_CHECKING:

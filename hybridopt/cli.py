@@ -370,7 +370,7 @@ def _options(
 
 def _load(case: str, *, needs_event: bool = False) -> Any:
     from hybridopt.network_scenario import load_case
-    from hybridopt.solvers.ipopt import require_solver
+    from hybridopt.solvers.available import require_solver
 
     scenario = load_case(case)
     if needs_event and scenario.case.event is None:

@@ -17,13 +17,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hybridopt.grid import DGSites, Grid
-    from hybridopt.solvers.ipopt import Bounds, Solution
+    from hybridopt.solvers.ipopt import Solution
+    from hybridopt.solvers.reduced import Bounds
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
-GOALS = ("unserved_mwh", "operating_cost", "plan_cost", "loss_mwh")
+GOALS = {
+    "unserved_mwh": "unserved",
+    "operating_cost": "operating_cost",
+    "plan_cost": "plan_cost",
+    "loss_mwh": "loss",
+    "curtailed_mwh": "curtailed",
+}
 HOLD_SLACK = 1e-7  # relative room left to a goal that is held while the next one is pursued
 
 
@@ -38,6 +45,12 @@ class State:
     gen_on : (n_t, n_gen) units that run
     site_on : (n_site,) installed generators
     rating_min, rating_max : (n_site,), pu; equal where the rating is given
+    p_max : (n_t, n_gen), pu, largest output of each unit in each hour
+    price : (n_t, n_gen), currency per MWh, on top of each unit's cost
+    renewable : (n_gen,) units whose unused power counts as curtailed
+    dg_renewable : whether that of the distributed generators does
+    store_on : (n_t, n_store) storage that may work; the others stand still
+    store_start, store_end : (n_store,), pu h; content at first, and the least at last
     p_demand, q_demand : (n_t, n_bus), pu, connected demand
     profile : (n_t,) largest DG output per unit of rating
     dt : (n_t,), h; 0 leaves an hour out
@@ -50,6 +63,13 @@ class State:
     branch_on: Bools
     branch_scale: Floats
     gen_on: Bools
+    p_max: Floats
+    price: Floats
+    renewable: Bools
+    dg_renewable: bool
+    store_on: Bools
+    store_start: Floats
+    store_end: Floats
     site_on: Bools
     rating_min: Floats
     rating_max: Floats
@@ -85,6 +105,12 @@ class CompiledDispatch:
         self.p, self.q = (nlp.columns(v, n_t, n_gen) for v in (model.p, model.q))
         self.dg_p, self.dg_q = (nlp.columns(v, n_t, n_site) for v in (model.dg_p, model.dg_q))
         self.rating = nlp.columns(model.rating, n_site)
+        n_store = len(grid.storage.bus)
+        self.store_in, self.store_out, self.store_q, self.store_energy = (
+            nlp.columns(getattr(model, name), n_t, n_store)
+            for name in ("store_in", "store_out", "store_q", "store_energy")
+        )
+        self.piece_cost = nlp.columns(model.piece_cost, n_t, n_gen)
         self._data = {
             "closed": nlp.columns(model.closed, n_br),
             "p_demand": nlp.columns(model.p_demand, n_t, n_bus),
@@ -93,29 +119,32 @@ class CompiledDispatch:
             "profile": nlp.columns(model.profile, n_t),
             "dg_on": nlp.columns(model.dg_on, n_t, n_site),
             "gen_on": nlp.columns(model.gen_on, n_t, n_gen),
+            "price": nlp.columns(model.price, n_t, n_gen),
+            "available": nlp.columns(model.available, n_t, n_gen),
+            "renewable": nlp.columns(model.renewable, n_gen),
+            "dg_renewable": nlp.columns(model.dg_renewable),
+            "store_start": nlp.columns(model.store_start, n_store),
             "shunt_g": nlp.columns(model.shunt_g, n_bus),
             "shunt_b": nlp.columns(model.shunt_b, n_bus),
             "priority": nlp.columns(model.weight_unserved, n_bus),
         }
         self._weight = {
             goal: nlp.columns(
-                getattr(model, f"goal_{name}"), *(() if name == "plan_cost" else (n_t,))
+                getattr(model, f"goal_{name}"), *(() if goal == "plan_cost" else (n_t,))
             )
-            for goal, name in zip(
-                GOALS, ("unserved", "operating_cost", "plan_cost", "loss"), strict=True
-            )
+            for goal, name in GOALS.items()
         }
         self._hold = {
             goal: nlp.rows(getattr(model, f"hold_{name}"))
-            for goal, name in (
-                ("unserved_mwh", "unserved"),
-                ("operating_cost", "operating_cost"),
-                ("plan_cost", "plan_cost"),
-            )
+            for goal, name in GOALS.items()
             if hasattr(model, f"hold_{name}")
         }
-        self._balance = [nlp.rows(r, n_t, n_bus) for r in (model.balance_p, model.balance_q)]
+        self.balance = [nlp.rows(r, n_t, n_bus) for r in (model.balance_p, model.balance_q)]
         self.limit_rows = [nlp.rows(r, n_t, n_br) for r in (model.limit_from, model.limit_to)]
+        self.angle_rows = nlp.rows(model.limit_angle, n_t, n_br)
+        self.ramp_rows = nlp.rows(model.ramp, n_t, n_gen)
+        self._store_rows = nlp.rows(model.store_balance, n_t, n_store)
+        self._piece_rows = {g: self._pieces_of(model, g) for g in model.stepped}
         caps = ("dg_cap_p", "dg_cap_q_max", "dg_cap_q_min")
         self._dg_cap = {
             name: nlp.rows(getattr(model, name), n_t, n_site)
@@ -128,6 +157,13 @@ class CompiledDispatch:
             self._penetration = nlp.rows(model.penetration, count)
         self._islands: tuple[bytes, Ints] | None = None
         self._base = self._everything_fixed()
+
+    def _pieces_of(self, model: Any, g: int) -> Ints:
+        """Rows of the straight lines of a unit's cost, (n_t, n_piece)."""
+        points = self.grid.gen_pwl[g]
+        count = 0 if points is None else len(points) - 1
+        rows = {(t, k): model.piece[t, g, k] for t in model.t for k in range(count)}
+        return self.nlp.rows(rows, self.n_t, count)
 
     def _everything_fixed(self) -> Bounds:
         """Bounds in which nothing is free and no row counts."""
@@ -195,19 +231,14 @@ class CompiledDispatch:
             value = weight if goal == "plan_cost" else weight * state.dt
             b.fix(columns[kept], np.broadcast_to(value, columns.shape)[kept])
         self._free_buses(b, state, alive, references)
-        on = state.gen_on & alive[:, grid.gen_bus]
-        for columns, low, high in (
-            (self.p, grid.p_min, grid.p_max),
-            (self.q, grid.q_min, grid.q_max),
-        ):
-            limited = np.isfinite(low) & np.isfinite(high)
-            middle = np.add(low, high, out=np.zeros_like(low), where=limited) / 2
-            self._free(b, columns, on, low, high, np.clip(middle, low, high))
+        self._free_units(b, state, state.gen_on & alive[:, grid.gen_bus])
         self._free_dg(b, state, alive)
+        self._free_storage(b, state, alive)
         closed = state.branch_on & alive[:, grid.branch_from]
         for rows, rate in zip(self.limit_rows, (grid.rate_from, grid.rate_to), strict=True):
             b.row_on[rows[closed & np.isfinite(rate)]] = True
             self._scale_limits(b, rows, state.branch_scale)
+        self._limit_between(b, self.angle_rows, closed, grid.angle_min, grid.angle_max)
         for goal, value in (hold or {}).items():
             if goal in self._hold and np.isfinite(value):
                 row = self._hold[goal]
@@ -226,10 +257,12 @@ class CompiledDispatch:
             value = {
                 "closed": state.branch_on * state.branch_scale,
                 "dg_on": np.broadcast_to(state.site_on, (self.n_t, len(state.site_on))),
+                "available": np.where(state.renewable & state.gen_on, state.p_max, 0.0),
+                "renewable": state.renewable * 1.0,
             }.get(name)
             value = getattr(state, name) if value is None else value
             kept = columns >= 0
-            b.fix(columns[kept], np.asarray(value, dtype=float)[kept])
+            b.fix(columns[kept], np.broadcast_to(np.asarray(value, float), columns.shape)[kept])
 
     def _free_buses(
         self, b: Bounds, state: State, alive: Bools, references: list[tuple[int, int]]
@@ -245,8 +278,47 @@ class CompiledDispatch:
         b.fix(self.served[alive], 1.0)
         shed = alive & demand & ~state.must_serve[:, None]
         self._free(b, self.served, shed, 0.0, 1.0, 1.0)
-        for rows in self._balance:
+        for rows in self.balance:
             b.row_on[rows[alive]] = True
+
+    def _free_units(self, b: Bounds, state: State, on: Bools) -> None:
+        grid = self.grid
+        p_min = np.minimum(grid.p_min, state.p_max)
+        for columns, low, high in (
+            (self.p, p_min, state.p_max),
+            (self.q, grid.q_min, grid.q_max),
+        ):
+            limited = np.isfinite(low) & np.isfinite(high)
+            middle = np.add(low, high, out=np.zeros(high.shape), where=limited) / 2
+            self._free(b, columns, on, low, high, np.clip(middle, low, high))
+        for g, rows in self._piece_rows.items():
+            self._free(b, self.piece_cost[:, g], on[:, g], -np.inf, np.inf, 0.0)
+            b.row_on[rows[on[:, g]]] = True
+        self._limit_between(b, self.ramp_rows[1:], on[1:] & on[:-1], -grid.ramp_down, grid.ramp_up)
+
+    def _free_storage(self, b: Bounds, state: State, alive: Bools) -> None:
+        store = self.grid.storage
+        if not len(store.bus):
+            return
+        on = state.store_on & alive[:, store.bus]
+        self._free(b, self.store_in, on, 0.0, store.charge_max, 0.0)
+        self._free(b, self.store_out, on, 0.0, store.discharge_max, 0.0)
+        self._free(b, self.store_q, on, store.q_min, store.q_max, 0.0)
+        # What stands still keeps its content: dead hours are rows like the others.
+        used = np.broadcast_to(on.any(axis=0), on.shape)
+        low = np.broadcast_to(store.energy_min, on.shape).copy()
+        low[-1] = np.maximum(low[-1], state.store_end)
+        self._free(b, self.store_energy, used, low, store.energy_max, state.store_start)
+        b.row_on[self._store_rows[used]] = True
+
+    @staticmethod
+    def _limit_between(b: Bounds, rows: Ints, where: Bools, low: Floats, high: Floats) -> None:
+        """Switch rows on where they exist, with their limits."""
+        where = where & (rows >= 0)
+        to = rows[where]
+        b.row_on[to] = True
+        b.row_min[to] = np.broadcast_to(low, rows.shape)[where]
+        b.row_max[to] = np.broadcast_to(high, rows.shape)[where]
 
     def _free_dg(self, b: Bounds, state: State, alive: Bools) -> None:
         sites, ratio = self.sites, self.sites.max_p_ratio

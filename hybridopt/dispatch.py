@@ -102,18 +102,24 @@ class Levels:
     Attributes
     ----------
     factor : (n_level, n_bus);  profile : (n_level,);  weight_h : (n_level,), h
+    unit_profile, price : (n_level, n_gen)
     of_hour : (n_t,) level of each hour
     """
 
     factor: Floats
     profile: Floats
+    unit_profile: Floats
+    price: Floats
     weight_h: Floats
     of_hour: Ints
 
     @classmethod
-    def of(cls, horizon: Horizon, merge: bool) -> Levels:
-        """Merge hours of equal load and profile (unless told not to)."""
-        table = np.column_stack([horizon.load_factor, horizon.dg_profile])
+    def of(cls, horizon: Horizon, n_gen: int, merge: bool) -> Levels:
+        """Merge hours of equal load, profiles and prices (unless told not to)."""
+        n_t, n_bus = horizon.load_factor.shape
+        profile = np.ones((n_t, n_gen)) if horizon.unit_profile is None else horizon.unit_profile
+        price = np.zeros((n_t, n_gen)) if horizon.price is None else horizon.price
+        table = np.column_stack([horizon.load_factor, profile, price, horizon.dg_profile])
         if merge:
             _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
             order = np.argsort(first)  # levels in the order of their first hour
@@ -122,7 +128,20 @@ class Levels:
         else:
             of_hour = np.arange(len(table))
         weight = np.bincount(of_hour, minlength=len(table)) * horizon.dt_h
-        return cls(table[:, :-1], table[:, -1], weight.astype(float), of_hour)
+        factor, profile, price = np.split(table[:, :-1], [n_bus, n_bus + n_gen], axis=1)
+        return cls(factor, table[:, -1], profile, price, weight.astype(float), of_hour)
+
+
+def links_hours(grid: Grid) -> bool:
+    """Whether ramps or storage make the hours of a grid one problem."""
+    ramps = np.isfinite(grid.ramp_up) | np.isfinite(grid.ramp_down)
+    return bool(np.any(ramps & grid.gen_in_service) or np.any(grid.storage.in_service))
+
+
+def available(p_max: Floats, profile: Floats) -> Floats:
+    """Largest output in each hour, (n_t, n_gen), pu; units without a limit have none."""
+    limited = np.isfinite(p_max)
+    return np.where(limited, np.where(limited, p_max, 0.0) * profile, p_max)
 
 
 class Dispatcher:
@@ -138,12 +157,16 @@ class Dispatcher:
 
     def __init__(self, grid: Grid, sites: DGSites, horizon: Horizon, settings: Settings) -> None:
         self.grid, self.sites, self.horizon, self.settings = grid, sites, horizon, settings
-        self.levels = Levels.of(horizon, settings.merge_equal_hours)
+        self.hours_are_linked = len(horizon.hours) > 1 and links_hours(grid)
+        merge = settings.merge_equal_hours and not self.hours_are_linked
+        self.levels = Levels.of(horizon, grid.n_gen, merge)
         self.priority = np.ones(grid.n_bus)
         for bus, weight in settings.priority.items():
             self.priority[bus] = weight
         p_can, _ = grid.demand(connected_only=True)
         self.priority[p_can < 0] = 0.0  # cutting a negative load serves nobody
+        static = np.array([kind == "sgen" for kind in grid.gen_kind], dtype=bool)
+        self.renewable = static | np.any(self.levels.unit_profile != 1.0, axis=0)
         total = self.levels.factor @ p_can
         self.peak_level = int(np.argmax(total))
         self.order = np.argsort(-total, kind="stable")  # heavy hours first
@@ -196,10 +219,18 @@ class Dispatcher:
             vm_start[unit.bus] = unit.vm_pu or 1.0
         g, b = grid.shunt()
         running = grid.gen_in_service & grid.bus_in_service[grid.gen_bus]
+        store = grid.storage
         return State(
             branch_on=grid.branch_usable(),
             branch_scale=branch_scale(grid, plan),
             gen_on=np.tile(running, (n_t, 1)),
+            p_max=available(grid.p_max, self.levels.unit_profile[levels]),
+            price=self.levels.price[levels],
+            renewable=self.renewable,
+            dg_renewable=bool(np.any(self.levels.profile != 1.0)),
+            store_on=np.tile(store.in_service & grid.bus_in_service[store.bus], (n_t, 1)),
+            store_start=store.energy_start,
+            store_end=store.energy_end,
             site_on=site_on,
             rating_min=np.minimum(low, high),
             rating_max=high,
@@ -244,7 +275,9 @@ class Dispatcher:
         """
         stages = self.hourly_stages()
         results: dict[int, HourResult] = {}
-        full = False  # heavy hours first: ask how much can be served before trying all of it
+        # Heavy hours first: ask how much can be served before trying all of it, unless the grid is
+        # as its owner left it.
+        full = not plan.branches and not plan.units and len(self.levels.weight_h) == 1
         nearby: Solution | None = None
         for level in self.order if levels is None else levels:
             state = self.state(plan, np.array([level]))

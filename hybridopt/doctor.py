@@ -183,7 +183,7 @@ def _solve_small_problem() -> tuple[float, re.Match[str] | None]:
     """Minimise (x - 1)^2 with x^2 = 4 from x = 1, whose answer is 2."""
     import pyomo.environ as pyo
 
-    from hybridopt.solvers.ipopt import require_solver
+    from hybridopt.solvers.available import require_solver
 
     require_solver()
     model = pyo.ConcreteModel()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hybridopt.compiled import State
     from hybridopt.hours import StagedSolver
-    from hybridopt.solvers.ipopt import Bounds
+    from hybridopt.solvers.reduced import Bounds
 
     Ints = NDArray[np.int64]
 

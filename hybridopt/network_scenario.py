@@ -21,7 +21,7 @@ from hybridopt.network_limits import with_limits
 from hybridopt.network_pairs import with_pairs
 from hybridopt.network_resources import plan_space
 from hybridopt.plan_space import PlanSpace
-from hybridopt.solvers.ipopt import has_linear_solver
+from hybridopt.solvers.available import has_linear_solver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

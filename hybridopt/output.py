@@ -15,7 +15,7 @@ import pandas as pd
 from hybridopt.export import write_net
 from hybridopt.report import write_report
 from hybridopt.result_folder import CHECKPOINT, check_folder, replace_folder
-from hybridopt.solvers.ipopt import ipopt_version
+from hybridopt.solvers.available import ipopt_version
 from hybridopt.study import economics, peak_row
 
 if TYPE_CHECKING:

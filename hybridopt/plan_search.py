@@ -47,7 +47,7 @@ def check_count(scenario: Scenario) -> None:
 
 
 class PlanSearch:
-    """Searches the plans of a case, ``with`` its pool of processes open, and keeps what it found."""
+    """Searches the plans of a case, ``with`` its pool open, and keeps what it found."""
 
     def __init__(
         self,

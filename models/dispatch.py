@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pyomo.environ import ConcreteModel, Constraint, Objective, RangeSet, Var
+from pyomo.environ import ConcreteModel, Constraint, RangeSet, Set, Var
 
 from hybridopt.models.branch import flow_from, limit
-from hybridopt.models.cost import polynomial
+from hybridopt.models.goals import HOURLY_GOALS, add_goals
+from hybridopt.models.storage import energy_balance
 
 if TYPE_CHECKING:
     from hybridopt.grid import DGSites, Grid
@@ -24,18 +25,22 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int) -> ConcreteModel:
 
     Decisions, indexed hour first: ``vm`` (pu), ``va`` (rad) at each bus, ``p``, ``q`` of each
     unit, ``served`` (share of the demand at each bus, P and Q together), ``dg_p``, ``dg_q`` at
-    each site, and one ``rating`` (pu) per site over the whole horizon.
+    each site, one ``rating`` (pu) per site over the whole horizon, ``store_in``, ``store_out``,
+    ``store_q`` (pu) and ``store_energy`` (pu h, at the end of the hour) of each storage, and
+    ``piece_cost`` (currency per hour) of units with a piecewise linear cost.
 
     Data variables: ``closed`` (branches: 0, 1, or 1 over the length of a line that stands in the
     grid with 1 km and no charging), ``p_demand``, ``q_demand`` (pu), ``dt`` (h),
-    ``profile`` (largest DG output per unit of rating), ``dg_on`` (unit installed),
-    ``shunt_g``, ``shunt_b`` (pu), ``weight_unserved`` per bus, and the weights ``goal_*``, each
-    the goal's weight times ``dt``.
+    ``profile`` (largest DG output per unit of rating), ``dg_on`` (unit installed), ``gen_on``,
+    ``price`` (of each unit, on top of its cost, currency per MWh), ``renewable`` and
+    ``available`` (units whose unused power counts as curtailed: 1, and their largest power, pu),
+    ``dg_renewable``, ``shunt_g``, ``shunt_b`` (pu), ``store_start`` (pu h),
+    ``weight_unserved`` per bus, and the weights ``goal_*``, each the goal's weight times ``dt``.
 
     Rows (their bounds are set when solving): ``balance_p``, ``balance_q``, ``limit_from``,
-    ``limit_to`` (scaled, <= 1 or the square of such a length), ``dg_cap_p``, ``dg_cap_q_max``,
-    ``dg_cap_q_min``, ``penetration``, ``hold_plan_cost``, ``hold_unserved``,
-    ``hold_operating_cost``.
+    ``limit_to`` (scaled, <= 1 or the square of such a length), ``limit_angle`` (rad), ``ramp``
+    (pu), ``store_balance``, ``piece`` (one for each straight line of a cost), ``dg_cap_p``,
+    ``dg_cap_q_max``, ``dg_cap_q_min``, ``penetration``, and ``hold_*`` for each goal.
 
     Parameters
     ----------
@@ -46,13 +51,14 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int) -> ConcreteModel:
     Notes
     -----
     Power balance with network losses and generator limits: Diaz Vargas, Mosquera, Rivas 2024,
-    section 4.3; the penetration limit: the same, section 4.2.
+    section 4.3; the penetration limit: the same, section 4.2; angle limits and piecewise linear
+    costs: MATPOWER manual, sections 6.1 and 6.4.
     """
     m = ConcreteModel()
-    base = grid.base_mva
     m.t, m.bus = RangeSet(0, n_t - 1), RangeSet(0, grid.n_bus - 1)
     m.branch, m.gen = RangeSet(0, grid.n_branch - 1), RangeSet(0, grid.n_gen - 1)
-    m.site = RangeSet(0, len(sites.bus) - 1)
+    m.site, m.store = RangeSet(0, len(sites.bus) - 1), RangeSet(0, len(grid.storage.bus) - 1)
+    m.stepped = Set(initialize=[g for g, points in enumerate(grid.gen_pwl) if points is not None])
 
     m.vm = Var(m.t, m.bus, initialize=1.0)
     m.va = Var(m.t, m.bus, initialize=0.0)
@@ -62,6 +68,9 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int) -> ConcreteModel:
     m.dg_p = Var(m.t, m.site, initialize=0.0)
     m.dg_q = Var(m.t, m.site, initialize=0.0)
     m.rating = Var(m.site, initialize=0.0)
+    for name in ("store_in", "store_out", "store_q", "store_energy"):
+        setattr(m, name, Var(m.t, m.store, initialize=0.0))
+    m.piece_cost = Var(m.t, m.stepped, initialize=0.0)
 
     m.closed = Var(m.branch, initialize=1.0)
     m.p_demand = Var(m.t, m.bus, initialize=1.0)
@@ -70,18 +79,22 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int) -> ConcreteModel:
     m.profile = Var(m.t, initialize=1.0)
     m.dg_on = Var(m.t, m.site, initialize=1.0)
     m.gen_on = Var(m.t, m.gen, initialize=1.0)
+    m.price = Var(m.t, m.gen, initialize=1.0)
+    m.available = Var(m.t, m.gen, initialize=1.0)
+    m.renewable = Var(m.gen, initialize=1.0)
+    m.dg_renewable = Var(initialize=1.0)
     m.shunt_g = Var(m.bus, initialize=0.0)
     m.shunt_b = Var(m.bus, initialize=0.0)
+    m.store_start = Var(m.store, initialize=0.0)
     m.weight_unserved = Var(m.bus, initialize=1.0)
-    m.goal_unserved = Var(m.t, initialize=1.0)
-    m.goal_operating_cost = Var(m.t, initialize=1.0)
-    m.goal_plan_cost = Var(initialize=1.0)
-    m.goal_loss = Var(m.t, initialize=1.0)
+    for goal in (*HOURLY_GOALS, "plan_cost"):
+        setattr(m, f"goal_{goal}", Var(*() if goal == "plan_cost" else (m.t,), initialize=1.0))
 
     _add_balances(m, grid, sites)
     _add_branch_limits(m, grid)
+    _add_coupling(m, grid)
     _add_dg_caps(m, sites)
-    _add_objective(m, grid, sites, base)
+    add_goals(m, grid, sites)
     return m
 
 
@@ -101,6 +114,7 @@ def _add_balances(m: ConcreteModel, grid: Grid, sites: DGSites) -> None:
         ends[int(grid.branch_to[line])].append((line, False))
     gens = [np.flatnonzero(grid.gen_bus == b).tolist() for b in range(grid.n_bus)]
     at = [[s for s, bus in enumerate(sites.bus) if bus == b] for b in range(grid.n_bus)]
+    stores = [np.flatnonzero(grid.storage.bus == b).tolist() for b in range(grid.n_bus)]
 
     def balance(m: Any, t: int, b: int, part: int) -> Any:
         unit, dg, demand, shunt = (
@@ -108,6 +122,11 @@ def _add_balances(m: ConcreteModel, grid: Grid, sites: DGSites) -> None:
             (m.q, m.dg_q, m.q_demand, m.shunt_b[b]),
         )[part]
         inflow = sum(unit[t, g] for g in gens[b]) + sum(dg[t, s] for s in at[b])
+        stored = (
+            m.store_in[t, k] - m.store_out[t, k] if part == 0 else m.store_q[t, k]
+            for k in stores[b]
+        )
+        inflow = inflow - sum(stored)
         outflow: Any = 0
         for line, at_from in ends[b]:
             here, far, y_self, y_mutual = _end(grid, line, at_from)
@@ -138,6 +157,30 @@ def _add_branch_limits(m: ConcreteModel, grid: Grid) -> None:
 
     m.limit_from = Constraint(m.t, m.branch, rule=rule(True))
     m.limit_to = Constraint(m.t, m.branch, rule=rule(False))
+    f, t_bus = grid.branch_from.tolist(), grid.branch_to.tolist()
+    limited = np.isfinite(grid.angle_min) | np.isfinite(grid.angle_max)
+    m.limit_angle = Constraint(
+        m.t,
+        np.flatnonzero(limited).tolist(),
+        rule=lambda m, t, k: m.va[t, f[k]] - m.va[t, t_bus[k]] <= 1.0,
+    )
+
+
+def _add_coupling(m: ConcreteModel, grid: Grid) -> None:
+    """What one hour leaves to the next: ramps and the content of storage."""
+    ramping = np.flatnonzero(np.isfinite(grid.ramp_up) | np.isfinite(grid.ramp_down)).tolist()
+    m.ramp = Constraint(
+        list(m.t)[1:], ramping, rule=lambda m, t, g: m.p[t, g] - m.p[t - 1, g] <= 1.0
+    )
+    store = grid.storage
+
+    def content(m: Any, t: int, k: int) -> Any:
+        before = m.store_energy[t - 1, k] if t else m.store_start[k]
+        flows = m.store_in[t, k], m.store_out[t, k], m.dt[t]
+        eta = float(store.eta_in[k]), float(store.eta_out[k])
+        return energy_balance(m.store_energy[t, k], before, *flows, *eta) == 0.0
+
+    m.store_balance = Constraint(m.t, m.store, rule=content)
 
 
 def _add_dg_caps(m: ConcreteModel, sites: DGSites) -> None:
@@ -166,51 +209,3 @@ def _add_dg_caps(m: ConcreteModel, sites: DGSites) -> None:
             m.penetration = Constraint(
                 m.t, rule=lambda m, t: sum(m.dg_p[t, s] for s in m.site) <= 1.0
             )
-
-
-def _add_objective(m: ConcreteModel, grid: Grid, sites: DGSites, base: float) -> None:
-    """The four goals, the rows that hold one of them, and their weighted sum.
-
-    Unserved energy in MWh (weighted by priority), operating cost in currency over the horizon,
-    the ratings' share of the plan's cost in currency, losses in MWh. Every sum is written term by
-    term, weight inside: a product of a data variable with a whole sum would make the Hessian
-    dense (480 times as many entries on IEEE 30 over 24 hours).
-    """
-
-    def unserved(weight: Any) -> Any:
-        return sum(
-            weight[t] * (base * m.weight_unserved[b] * m.p_demand[t, b] * (1 - m.served[t, b]))
-            for t in m.t
-            for b in m.bus
-        )
-
-    def operating_cost(weight: Any) -> Any:
-        units = [(m.gen_on, m.p, g, grid.gen_cost[g].tolist()) for g in m.gen]
-        units += [(m.dg_on, m.dg_p, s, list(sites.operating_cost)) for s in m.site]
-        return sum(
-            weight[t] * on[t, u] * cost[0]
-            + weight[t] * polynomial([0.0, *cost[1:]], base * p[t, u])
-            for on, p, u, cost in units
-            for t in m.t
-        )
-
-    def loss(weight: Any) -> Any:
-        def terms(t: int) -> Any:
-            yield from (base * m.p[t, g] for g in m.gen)
-            yield from (base * m.dg_p[t, s] for s in m.site)
-            yield from (-base * m.p_demand[t, b] * m.served[t, b] for b in m.bus)
-            yield from (-base * m.shunt_g[b] * m.vm[t, b] ** 2 for b in m.bus)
-
-        return sum(weight[t] * term for t in m.t for term in terms(t))
-
-    rating_cost = base * sites.cost_per_mw
-    m.hold_unserved = Constraint(expr=unserved(m.dt) <= 1.0)
-    m.hold_operating_cost = Constraint(expr=operating_cost(m.dt) <= 1.0)
-    if rating_cost > 0 and len(sites.bus):
-        m.hold_plan_cost = Constraint(expr=rating_cost * sum(m.rating[s] for s in m.site) <= 1.0)
-    m.goal = Objective(
-        expr=unserved(m.goal_unserved)
-        + operating_cost(m.goal_operating_cost)
-        + sum(m.goal_plan_cost * rating_cost * m.rating[s] for s in m.site)
-        + loss(m.goal_loss)
-    )

@@ -10,23 +10,20 @@ One process, one solver: neither the ASL handle nor MUMPS is thread-safe.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridopt.errors import SolverUnavailableError
-from hybridopt.solvers.install import asl_library
+from hybridopt.solvers.available import require_solver
+from hybridopt.solvers.reduced import Bounds, Reduced, signals_wait
+from hybridopt.solvers.status import Status, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
     from pyomo.environ import ConcreteModel
@@ -35,73 +32,12 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
-# Asking Ipopt for others prints its manual.
-LINEAR_SOLVERS = ("ma27", "ma57", "ma77", "ma86", "ma97", "mumps", "pardiso", "spral")
-MEND = "make setup (or, in this environment: python -m hybridopt.solvers.install)"
-
 # Ipopt widens bounds by 1e-8: bringing a voltage back into its own moves the power of a short line
 # by 1e-4 pu, and the optimum of a large network would be refused.
 WITHIN = {"bound_relax_factor": 1e-10, "constr_viol_tol": 1e-6}
-
-
-class Status(StrEnum):
-    """What a solve came to. "optimal" from Ipopt means locally optimal."""
-
-    OPTIMAL = "optimal"
-    ACCEPTABLE = "acceptable"
-    INFEASIBLE = "infeasible"
-    FAILED = "failed"
-
-
-IPOPT_STATUS: dict[int, tuple[Status, str]] = {
-    0: (Status.OPTIMAL, "Solve_Succeeded"),
-    1: (Status.ACCEPTABLE, "Solved_To_Acceptable_Level"),
-    2: (Status.INFEASIBLE, "Infeasible_Problem_Detected"),
-    3: (Status.FAILED, "Search_Direction_Becomes_Too_Small"),
-    4: (Status.FAILED, "Diverging_Iterates"),
-    5: (Status.FAILED, "User_Requested_Stop"),
-    6: (Status.OPTIMAL, "Feasible_Point_Found"),
-    -1: (Status.FAILED, "Maximum_Iterations_Exceeded"),
-    -2: (Status.FAILED, "Restoration_Failed"),
-    -3: (Status.FAILED, "Error_In_Step_Computation"),
-    -4: (Status.FAILED, "Maximum_CpuTime_Exceeded"),
-    -5: (Status.FAILED, "Maximum_WallTime_Exceeded"),
-    -10: (Status.INFEASIBLE, "Not_Enough_Degrees_Of_Freedom"),
-    -11: (Status.FAILED, "Invalid_Problem_Definition"),
-    -12: (Status.FAILED, "Invalid_Option"),
-    -13: (Status.FAILED, "Invalid_Number_Detected"),
-    -100: (Status.FAILED, "Unrecoverable_Exception"),
-    -101: (Status.FAILED, "NonIpopt_Exception_Thrown"),
-    -102: (Status.FAILED, "Insufficient_Memory"),
-    -199: (Status.FAILED, "Internal_Error"),
-}
-
-
-@dataclass
-class Bounds:
-    """What turns a compiled model into one problem.
-
-    Attributes
-    ----------
-    x_min, x_max, x_start : (n_x,), equal bounds fix a variable
-    row_min, row_max : (n_row,)
-    row_on : (n_row,), rows that count
-    """
-
-    x_min: Floats
-    x_max: Floats
-    x_start: Floats
-    row_min: Floats
-    row_max: Floats
-    row_on: Bools
-
-    def copy(self) -> Bounds:
-        """Return bounds that can be changed without touching these."""
-        return Bounds(*(getattr(self, name).copy() for name in self.__dataclass_fields__))
-
-    def fix(self, columns: Ints, value: Any) -> None:
-        """Give variables a value (scalar or one for each column)."""
-        self.x_min[columns] = self.x_max[columns] = self.x_start[columns] = value
+# Where rounding keeps Ipopt from its own tolerance (multipliers times the admittance of a short
+# line), a point is optimal if its conditions hold to this, relative to the terms they are made of.
+OPTIMAL_WITHIN = 1e-8
 
 
 @dataclass(frozen=True)
@@ -135,98 +71,6 @@ class Solution:
     def ok(self) -> bool:
         """Whether the point may be used."""
         return self.status in (Status.OPTIMAL, Status.ACCEPTABLE)
-
-
-@dataclass
-class Counter:
-    """Work done by a process: number of solves, iterations, seconds."""
-
-    solves: int = 0
-    iterations: int = 0
-    compile_s: float = 0.0
-    solve_s: float = 0.0
-
-
-@dataclass
-class _Problem:
-    """The reduced problem in the form cyipopt calls back."""
-
-    asl: Any
-    x: Floats
-    free: Ints
-    rows: Ints
-    jac: tuple[Ints, Ints, Ints]
-    hess: tuple[Ints, Ints, Ints]
-    g: Floats
-    grad: Floats
-    jac_values: Floats
-    hess_values: Floats
-    multiplier: Floats
-    iterations: int = field(default=0)
-    stopped_by: int | None = field(default=None)
-
-    def objective(self, x: Floats) -> float:
-        self.x[self.free] = x
-        return float(self.asl.eval_f(self.x))
-
-    def gradient(self, x: Floats) -> Floats:
-        self.x[self.free] = x
-        self.asl.eval_deriv_f(self.x, self.grad)
-        return self.grad[self.free]
-
-    def constraints(self, x: Floats) -> Floats:
-        self.x[self.free] = x
-        self.asl.eval_g(self.x, self.g)
-        return self.g[self.rows]
-
-    def jacobianstructure(self) -> tuple[Ints, Ints]:
-        return self.jac[1], self.jac[2]
-
-    def jacobian(self, x: Floats) -> Floats:
-        self.x[self.free] = x
-        self.asl.eval_jac_g(self.x, self.jac_values)
-        return self.jac_values[self.jac[0]]
-
-    def hessianstructure(self) -> tuple[Ints, Ints]:
-        return self.hess[1], self.hess[2]
-
-    def hessian(self, x: Floats, multiplier: Floats, factor: float) -> Floats:
-        self.x[self.free] = x
-        self.multiplier[self.rows] = multiplier
-        self.asl.eval_hes_lag(self.x, self.multiplier, self.hess_values, factor)
-        return self.hess_values[self.hess[0]]
-
-    def intermediate(self, _mode: int, iteration: int, *_: Any) -> bool:
-        self.iterations = iteration
-        return self.stopped_by is None
-
-
-@contextmanager
-def _signals_wait(problem: _Problem) -> Iterator[None]:
-    """Let Ctrl-C and termination end the solve at its next iteration, and only then act.
-
-    An exception inside one of Ipopt's callbacks can crash the process.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def note(number: int, _frame: Any) -> None:
-        problem.stopped_by = number
-
-    watched = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, n)]
-    before = {
-        number: signal.signal(number, note)
-        for number in watched
-        if callable(signal.getsignal(number))  # neither ignored nor left to the system
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if problem.stopped_by is not None:
-        signal.raise_signal(problem.stopped_by)
 
 
 class CompiledModel:
@@ -317,19 +161,27 @@ class CompiledModel:
             for name, value in (WITHIN | dict(options)).items():
                 cy.add_option(name, value)
             start = np.clip(bounds.x_start[free], bounds.x_min[free], bounds.x_max[free])
-            with _signals_wait(problem):
+            with signals_wait(problem):
                 x_free, info = cy.solve(start)
         solve_s = time.perf_counter() - began
         x = problem.x
         x[free] = np.clip(x_free, bounds.x_min[free], bounds.x_max[free])
-        status, message = IPOPT_STATUS.get(info["status"], (Status.FAILED, "unknown"))
         violation = self._violation(x, bounds)
-        if status in (Status.OPTIMAL, Status.ACCEPTABLE) and not violation <= feasible:
-            status, message = Status.FAILED, f"{message}, but violated by {violation:.1e}"
+        if not violation <= feasible:  # a bound missed by 1e-10 may be better than a balance missed
+            x[free] = x_free
+            violation = self._violation(x, bounds)
+        status, message = status_of(info["status"])
         row_multiplier, x_multiplier = np.zeros(self.n_row), np.zeros(self.n_x)
         if free.size:
             row_multiplier[rows] = info["mult_g"]
             x_multiplier[free] = info["mult_x_U"] - info["mult_x_L"]
+        if status in (Status.OPTIMAL, Status.ACCEPTABLE) and not violation <= feasible:
+            status, message = Status.FAILED, f"{message}, but violated by {violation:.1e}"
+        if status is Status.ACCEPTABLE:
+            missed = self.optimality(bounds, x, row_multiplier, x_multiplier)
+            if missed <= OPTIMAL_WITHIN:
+                status = Status.OPTIMAL
+                message += f", optimality conditions met to {missed:.0e}"
         return Solution(
             status=status,
             message=message,
@@ -342,6 +194,36 @@ class CompiledModel:
             solve_s=solve_s,
         )
 
+    def optimality(
+        self, bounds: Bounds, x: Floats, row_multiplier: Floats, x_multiplier: Floats
+    ) -> float:
+        """How far a point is from the conditions of Karush, Kuhn and Tucker; 0 at an optimum.
+
+        The larger of two: stationarity, each entry relative to the sum of its terms' sizes and the
+        largest entry of the goal's gradient; complementarity, relative to the goal.
+
+        Parameters
+        ----------
+        x, x_multiplier : (n_x,);  row_multiplier : (n_row,), as in :class:`Solution`
+        """
+        gradient, values = np.empty(self.n_x), np.empty(self._jac.shape[1])
+        self._asl.eval_deriv_f(x, gradient)
+        self._asl.eval_jac_g(x, values)
+        row, column = self._jac
+        pull = values * row_multiplier[row]
+        left = gradient + x_multiplier + np.bincount(column, pull, self.n_x)
+        size = abs(gradient) + abs(x_multiplier) + np.bincount(column, abs(pull), self.n_x)
+        free = bounds.x_min < bounds.x_max
+        floor = float(np.max(abs(gradient[free]), initial=0.0)) + 1e-300
+        stationarity = float(np.max(abs(left[free]) / (size[free] + floor), initial=0.0))
+        on, g = bounds.row_on, self.evaluate_rows(x)
+        products = [
+            _products(row_multiplier[on], g[on], bounds.row_min[on], bounds.row_max[on]),
+            _products(x_multiplier[free], x[free], bounds.x_min[free], bounds.x_max[free]),
+        ]
+        goal = max(1.0, abs(float(self._asl.eval_f(x))))
+        return max(stationarity, float(np.max(np.concatenate(products), initial=0.0)) / goal)
+
     def _violation(self, x: Floats, bounds: Bounds) -> float:
         """Largest violation of a row, relative to its bound where that exceeds 1."""
         on = bounds.row_on
@@ -351,7 +233,7 @@ class CompiledModel:
         size = np.maximum(1.0, np.where(g > high, abs(high), abs(low)))
         return float(np.max(np.maximum(low - g, g - high) / size, initial=0.0))
 
-    def _reduce(self, bounds: Bounds) -> tuple[_Problem, Any]:
+    def _reduce(self, bounds: Bounds) -> tuple[Reduced, Any]:
         """Strike fixed variables and switched-off rows."""
         import cyipopt
 
@@ -365,7 +247,7 @@ class CompiledModel:
         low, high = np.minimum(hr[hess], hc[hess]), np.maximum(hr[hess], hc[hess])
         x = bounds.x_start.copy()
         x[~is_free] = bounds.x_min[~is_free]
-        problem = _Problem(
+        problem = Reduced(
             asl=self._asl,
             x=x,
             free=free,
@@ -392,71 +274,10 @@ class CompiledModel:
         return problem, cy
 
 
-def require_solver() -> None:
-    """Check that cyipopt and the ASL library are there, and tell PyNumero where.
-
-    Raises
-    ------
-    SolverUnavailableError
-        The message says the command that mends it.
-    """
-    try:
-        import cyipopt  # noqa: F401
-    except ImportError as error:
-        raise SolverUnavailableError(f"cyipopt ({error})", MEND) from error
-    from pyomo.contrib.pynumero.asl import AmplInterface
-
-    library = asl_library()
-    if library.exists():
-        AmplInterface.libname = str(library)
-    if not AmplInterface.available():
-        raise SolverUnavailableError("PyNumero's ASL library", MEND)
-
-
-def ipopt_version() -> str | None:
-    """Version of the Ipopt in use; None without cyipopt."""
-    try:
-        import cyipopt
-    except ImportError:
-        return None
-    return ".".join(str(number) for number in cyipopt.IPOPT_VERSION)
-
-
-class _Parabola:
-    """Minimise x squared: the least that a linear solver can be tried on."""
-
-    def objective(self, x: Floats) -> float:
-        return float(x[0] ** 2)
-
-    def gradient(self, x: Floats) -> Floats:
-        return 2 * x
-
-    def constraints(self, _x: Floats) -> Floats:
-        return np.empty(0)
-
-    def jacobian(self, _x: Floats) -> Floats:
-        return np.empty(0)
-
-    def hessianstructure(self) -> tuple[Ints, Ints]:
-        return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-
-    def hessian(self, _x: Floats, _multiplier: Floats, factor: float) -> Floats:
-        return np.array([2.0 * factor])
-
-
-def has_linear_solver(name: str) -> bool:
-    """Whether the installed Ipopt can use a linear solver; tried on a problem of one variable."""
-    if name not in LINEAR_SOLVERS:
-        return False
-    import cyipopt
-
-    cy = cyipopt.Problem(n=1, m=0, problem_obj=_Parabola(), lb=[-1.0], ub=[1.0], cl=[], cu=[])
-    try:
-        for option, value in {"print_level": 0, "sb": "yes", "linear_solver": name}.items():
-            cy.add_option(option, value)
-    except TypeError:  # cyipopt's word for an option that Ipopt refuses
-        return False
-    return int(cy.solve(np.array([0.5]))[1]["status"]) == 0
+def _products(multiplier: Floats, value: Floats, low: Floats, high: Floats) -> Floats:
+    """Multiplier times the room to the bound that it belongs to."""
+    room = np.where(multiplier > 0, high - value, value - low)
+    return np.where(multiplier != 0, abs(multiplier * np.where(multiplier != 0, room, 0.0)), 0.0)
 
 
 def _export(model: ConcreteModel) -> tuple[Any, dict[int, int], dict[int, int]]:

@@ -263,8 +263,8 @@ def test_without_local_search_no_neighbour_is_asked_for():
     plain = replace(OPERATORS, neighbours=forbidden, wider=forbidden)
     options = GeneticOptions(population=10, generations=5, local_search=0.0, stall_generations=2)
     assert minimize(Evaluating(), plain, options, 0, ["wrong", "ones"]).log
+    with_it = replace(options, local_search=0.1)
     with pytest.raises(AssertionError):
-        with_it = replace(options, local_search=0.1)
         minimize(Evaluating(), plain, with_it, 0, ["wrong", "ones"])
 
 

@@ -5,9 +5,11 @@ import pandapower.networks as nw
 import pytest
 from pyomo.environ import ConcreteModel, Constraint, Objective, RangeSet, Var
 
+from hybridopt.errors import SolverUnavailableError
 from hybridopt.grid import DGSites, Plan, Unit
-from hybridopt.solvers import ipopt
-from hybridopt.solvers.ipopt import IPOPT_STATUS, CompiledModel, Status
+from hybridopt.solvers.available import require_solver
+from hybridopt.solvers.ipopt import CompiledModel
+from hybridopt.solvers.status import IPOPT_STATUS, Status
 
 QUIET = {"print_level": 0, "sb": "yes"}
 
@@ -209,8 +211,8 @@ def test_missing_library_says_how_to_mend_it(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ipopt.SolverUnavailableError, match="make setup"):
-        ipopt.require_solver()
+    with pytest.raises(SolverUnavailableError, match="make setup"):
+        require_solver()
 
 
 # --- optimality conditions of solved dispatches ---------------------------------------------------

@@ -62,7 +62,7 @@ ONLY_IN = {
     "pandapower": ["network", "network_*", "verify", "plots", "export"],
     "simbench": ["network", "network_*"],
     "deap": ["solvers.genetic"],
-    "cyipopt": ["solvers.ipopt"],
+    "cyipopt": ["solvers.ipopt", "solvers.available"],
 }
 
 
