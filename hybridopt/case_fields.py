@@ -199,6 +199,7 @@ NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
 Fraction = Annotated[Number, _Interval(0, 1)]
 PowerFactor = Annotated[Number, _Interval(0, 1, open_low=True)]
+Efficiency = Annotated[Number, _Interval(0, 1, open_low=True)]
 PerUnit = Annotated[Number, _Interval(0, 2, open_low=True)]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
@@ -225,6 +226,18 @@ FractionDay = Annotated[
     tuple[Fraction, ...],
     BeforeValidator(_check_day),
     WithJsonSchema({"anyOf": [_DAY | {"items": {"maximum": 1, "minimum": 0}}, _FILE]}),
+]
+PriceDay = Annotated[
+    tuple[Number, ...],
+    BeforeValidator(_check_day),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _DAY | {"items": {"type": "number"}},
+                {"type": "string", "description": "CSV file, columns hour,price"},
+            ]
+        }
+    ),
 ]
 
 _BRANCH_FORMS: list[dict[str, Any]] = [
@@ -256,6 +269,28 @@ BranchRatings = Annotated[
     ),
 ]
 ElementKey = Annotated[str | int, PlainValidator(_read_element_key)]
+Availability = Annotated[
+    dict[ElementKey, FractionDay],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "anyOf": [_DAY | {"items": {"maximum": 1, "minimum": 0}}, _FILE]
+            },
+        }
+    ),
+]
+UnitRamps = Annotated[
+    dict[ElementKey, NonNegative],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"minimum": 0}},
+                {"type": "string", "description": "CSV file, columns generator,ramp_mw_per_h"},
+            ]
+        }
+    ),
+]
 UnitLimits = Annotated[
     dict[ElementKey, NonNegative],
     WithJsonSchema(

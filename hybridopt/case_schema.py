@@ -17,6 +17,7 @@ from pydantic_core import PydanticKnownError
 
 from hybridopt.case_fields import (
     NOT_EMPTY,
+    Availability,
     Branches,
     BranchRatings,
     BusKey,
@@ -25,8 +26,10 @@ from hybridopt.case_fields import (
     NonNegative,
     Polynomial,
     Positive,
+    PriceDay,
     Table,
     UnitLimits,
+    UnitRamps,
     Whole,
     refuse_repeats,
     show,
@@ -34,8 +37,16 @@ from hybridopt.case_fields import (
 from hybridopt.case_load import Load
 from hybridopt.case_resources import Resources
 from hybridopt.case_settings import DispatchSettings, Economics, GeneticSettings, IpoptSettings
+from hybridopt.case_storage import StorageUnit
 
-OBJECTIVES = ("unserved_mwh", "unserved_peak_mw", "operating_cost", "plan_cost", "loss_mwh")
+OBJECTIVES = (
+    "unserved_mwh",
+    "unserved_peak_mw",
+    "operating_cost",
+    "plan_cost",
+    "loss_mwh",
+    "curtailed_mwh",
+)
 DEFAULT_OBJECTIVES: dict[str, tuple[str, ...]] = {
     "each": ("unserved_mwh", "operating_cost"),
     "winner": ("unserved_peak_mw", "plan_cost"),
@@ -145,6 +156,10 @@ class Limits(Table):
     """Largest active power of each generator or external grid at a bus, MW: by bus label or name,
     or a CSV (generator, max_p_mw). With 0 it is a synchronous condenser: no island lives on it."""
 
+    ramps: UnitRamps = Field(default_factory=dict)
+    """Largest change of a unit's active power from one hour to the next, MW per hour: by bus label
+    (every one there) or name, or a CSV (generator, ramp_mw_per_h). They link the hours."""
+
     @field_validator("vm_max")
     @classmethod
     def _is_above_minimum(cls, vm_max: float | None, info: ValidationInfo) -> float | None:
@@ -179,6 +194,9 @@ class Costs(Table):
     """[[costs.generators]]: one entry per generator."""
     external_grids: tuple[ExternalGridCost, ...] = ()
     """[[costs.external_grids]]: one entry per external grid."""
+    import_price: PriceDay | None = None
+    """Price of energy from the external grids, on top of their polynomials: 24 values, currency
+    per MWh, hour 1 first, or a CSV file (hour, price). Power given to them earns as much."""
 
     @field_validator("generators", "external_grids")
     @classmethod
@@ -220,6 +238,12 @@ class CaseFile(Table):
     """Most that a plan may cost; required when there are resources."""
     costs: Costs = Costs()
     load: Load = Load()
+    storage: tuple[StorageUnit, ...] = ()
+    """[[storage]]: batteries beside the network's own. They link the hours."""
+    availability: Availability = Field(default_factory=dict)
+    """Share of a unit's largest output that is available hour by hour, for sun and wind: 24 values
+    or a CSV file (hour, factor), by bus label (every unit there) or name. What is not used of it
+    counts as curtailed."""
     economics: Economics = Economics()
     genetic: GeneticSettings = GeneticSettings()
     dispatch: DispatchSettings = DispatchSettings()

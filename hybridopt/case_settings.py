@@ -93,4 +93,6 @@ class IpoptSettings(Table):
     linear_solver: str = "mumps"
     """Ipopt's linear solver, one that the installed Ipopt knows."""
     print_level: Annotated[Whole, Field(ge=0, le=12)] = 0
-    """Ipopt's own output, 0 (none) to 12."""
+    """Ipopt's own output, 0 (none) to 12; on the terminal, or in log_file."""
+    log_file: str | None = None
+    """File to which every solve appends Ipopt's output; from the working directory."""

@@ -20,9 +20,12 @@ _READERS: dict[KeyPath, Callable[[Path], Table]] = {
     ("load", "curve"): read_day,
     ("load", "classes", "*"): read_day,
     ("resources", "dg", "profile"): read_day,
+    ("availability", "*"): read_day,
+    ("costs", "import_price"): partial(read_day, column="price"),
     ("load", "shares"): read_shares,
     ("limits", "ratings"): partial(read_limits, element="branch", limit="rate_mva"),
     ("limits", "generators"): partial(read_limits, element="generator", limit="max_p_mw"),
+    ("limits", "ramps"): partial(read_limits, element="generator", limit="ramp_mw_per_h"),
 }
 NETWORK_FILES = (".json", ".xlsx", ".m", ".csv")
 
@@ -218,7 +221,7 @@ def _read_tables(source: Source) -> Iterator[Finding]:
                 where = f"{label}:{error.line}" if error.line else label
                 yield source.finding(path, f"{where}: {error.message}")
                 # Something to go on with, so that nothing is found because of this.
-                holder[key] = [1.0] * HOURS if read is read_day else {}
+                holder[key] = {} if path[0] == "limits" or "shares" in path else [1.0] * HOURS
                 continue
             holder[key] = table.data
             for part, line in table.lines.items():

@@ -34,18 +34,18 @@ class Table:
     lines: dict[KeyPath, int]
 
 
-def read_day(file: Path) -> Table:
-    """Read the columns ``hour, factor`` into 24 values, hour 1 first.
+def read_day(file: Path, column: str = "factor") -> Table:
+    """Read the columns ``hour`` and another (``factor``) into 24 values, hour 1 first.
 
     Rows may stand in any order. The values' ranges are the schema's business.
     """
     rows: dict[int, tuple[float, int]] = {}
-    for line, (hour, factor) in _rows(file, ("hour", "factor")):
+    for line, (hour, factor) in _rows(file, ("hour", column)):
         if not (hour.isascii() and hour.isdigit() and 1 <= int(hour) <= HOURS):
             raise TableError(f"hour must be a whole number from 1 to {HOURS}, found {hour!r}", line)
         if int(hour) in rows:
             raise TableError(f"hour {int(hour)} stands here a second time", line)
-        rows[int(hour)] = (_number(factor, "factor", line), line)
+        rows[int(hour)] = (_number(factor, column, line), line)
     missing = [str(hour) for hour in range(1, HOURS + 1) if hour not in rows]
     if missing:
         message = f"must have {HOURS} hours, found {len(rows)}; missing: {', '.join(missing)}"

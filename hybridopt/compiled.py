@@ -49,7 +49,8 @@ class State:
     price : (n_t, n_gen), currency per MWh, on top of each unit's cost
     renewable : (n_gen,) units whose unused power counts as curtailed
     dg_renewable : whether that of the distributed generators does
-    store_on : (n_t, n_store) storage that may work; the others stand still
+    store_on : (n_t, n_store) storage that works; the others stand still
+    charge_max, discharge_max : (n_t, n_store), pu
     store_start, store_end : (n_store,), pu h; content at first, and the least at last
     p_demand, q_demand : (n_t, n_bus), pu, connected demand
     profile : (n_t,) largest DG output per unit of rating
@@ -68,6 +69,8 @@ class State:
     renewable: Bools
     dg_renewable: bool
     store_on: Bools
+    charge_max: Floats
+    discharge_max: Floats
     store_start: Floats
     store_end: Floats
     site_on: Bools
@@ -301,8 +304,8 @@ class CompiledDispatch:
         if not len(store.bus):
             return
         on = state.store_on & alive[:, store.bus]
-        self._free(b, self.store_in, on, 0.0, store.charge_max, 0.0)
-        self._free(b, self.store_out, on, 0.0, store.discharge_max, 0.0)
+        self._free(b, self.store_in, on, 0.0, state.charge_max, 0.0)
+        self._free(b, self.store_out, on, 0.0, state.discharge_max, 0.0)
         self._free(b, self.store_q, on, store.q_min, store.q_max, 0.0)
         # What stands still keeps its content: dead hours are rows like the others.
         used = np.broadcast_to(on.any(axis=0), on.shape)
@@ -359,8 +362,8 @@ class CompiledDispatch:
         """Values of a variable at a solution, in the variable's shape."""
         return np.asarray(np.where(columns >= 0, solution.x[columns], 0.0), dtype=np.float64)
 
-    def start_from(self, bounds: Bounds, solution: Solution) -> Bounds:
-        """Start at an earlier solution of the same model."""
+    def start_from(self, bounds: Bounds, x: Floats) -> Bounds:
+        """Start at a point of the same model, (n_x,)."""
         free = bounds.x_min < bounds.x_max
-        bounds.x_start[free] = solution.x[free]
+        bounds.x_start[free] = x[free]
         return bounds

@@ -18,6 +18,7 @@ from hybridopt.errors import NoSolutionError
 from hybridopt.grid import Plan, apply_plan, branch_scale
 from hybridopt.hours import UNSERVED, Goals, StagedSolver
 from hybridopt.infeasible import blocking_limit
+from hybridopt.linked import solve_linked, with_free_storage
 from hybridopt.result import Dispatch, Point, read_point, stack_points
 
 if TYPE_CHECKING:
@@ -153,9 +154,20 @@ class Dispatcher:
     sites : where DG may stand
     horizon : load factors and DG profile
     settings : goals and options
+    thorough : try hard to serve everything before shedding is thought of: for a network as its
+        owner left it, not for candidates of which most cannot
     """
 
-    def __init__(self, grid: Grid, sites: DGSites, horizon: Horizon, settings: Settings) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        sites: DGSites,
+        horizon: Horizon,
+        settings: Settings,
+        *,
+        thorough: bool = False,
+    ) -> None:
+        self.thorough = thorough
         self.grid, self.sites, self.horizon, self.settings = grid, sites, horizon, settings
         self.hours_are_linked = len(horizon.hours) > 1 and links_hours(grid)
         merge = settings.merge_equal_hours and not self.hours_are_linked
@@ -220,6 +232,8 @@ class Dispatcher:
         g, b = grid.shunt()
         running = grid.gen_in_service & grid.bus_in_service[grid.gen_bus]
         store = grid.storage
+        alone = self.hours_are_linked and n_t == 1  # an hour out of its day: storage stands still
+        storing = store.in_service & grid.bus_in_service[store.bus] & (not alone)
         return State(
             branch_on=grid.branch_usable(),
             branch_scale=branch_scale(grid, plan),
@@ -228,7 +242,9 @@ class Dispatcher:
             price=self.levels.price[levels],
             renewable=self.renewable,
             dg_renewable=bool(np.any(self.levels.profile != 1.0)),
-            store_on=np.tile(store.in_service & grid.bus_in_service[store.bus], (n_t, 1)),
+            store_on=np.tile(storing, (n_t, 1)),
+            charge_max=np.tile(np.where(storing, store.charge_max, 0.0), (n_t, 1)),
+            discharge_max=np.tile(np.where(storing, store.discharge_max, 0.0), (n_t, 1)),
             store_start=store.energy_start,
             store_end=store.energy_end,
             site_on=site_on,
@@ -275,15 +291,18 @@ class Dispatcher:
         """
         stages = self.hourly_stages()
         results: dict[int, HourResult] = {}
-        # Heavy hours first: ask how much can be served before trying all of it, unless the grid is
-        # as its owner left it.
-        full = not plan.branches and not plan.units and len(self.levels.weight_h) == 1
+        full = False  # heavy hours first: ask how much can be served before trying all of it
         nearby: Solution | None = None
         for level in self.order if levels is None else levels:
             state = self.state(plan, np.array([level]))
             state.dt[:] = 1.0
             result = self.hour.solve(
-                state, stages, expect_full=full, complete=complete, nearby=nearby
+                state,
+                stages,
+                expect_full=full,
+                complete=complete,
+                nearby=nearby,
+                thorough=self.thorough,
             )
             full = result.unserved_mwh == 0.0
             nearby = result.solution if full else None
@@ -306,6 +325,8 @@ class Dispatcher:
         complete: bool = True,
     ) -> Dispatch:
         """Dispatch a plan whose ratings are all given, over the whole horizon."""
+        if self.hours_are_linked:
+            return self.read_coupled(plan, solve_linked(self, plan, progress, complete=complete))
         results = self.solve_levels(plan, progress=progress, complete=complete)
         return self.read(plan, results, self.levels.of_hour, self.horizon.hours)
 
@@ -352,18 +373,43 @@ class Dispatcher:
     def _point(self, plan: Plan, model: CompiledDispatch, result: HourResult) -> Point:
         at = [self.sites.bus.index(u.bus) for u in plan.units]
         alive, _ = model.energised(result.state)
-        solution = result.solution
+        solution, state = result.solution, result.state
+        per_hour = 1 / np.where(state.dt > 0, state.dt, np.inf)[:, None]
+
+        def value(columns: Ints) -> Floats:
+            return model.value(solution, columns)
+
+        def multiplier(where: Ints, values: Floats) -> Floats:
+            return np.asarray(np.where(where >= 0, values[where], 0.0) * per_hour)
+
+        rows, columns = solution.row_multiplier, solution.x_multiplier
+        dg_p_max = self.sites.max_p_ratio * state.profile[:, None] * value(model.rating)
         return Point(
             status=(str(solution.status),) * model.n_t,
-            vm=model.value(solution, model.vm),
-            va=model.value(solution, model.va),
-            served=model.value(solution, model.served),
+            vm=value(model.vm),
+            va=value(model.va),
+            served=value(model.served),
             alive=alive,
-            p=model.value(solution, model.p),
-            q=model.value(solution, model.q),
-            gen_on=result.state.gen_on & alive[:, self.grid.gen_bus],
-            dg_p=model.value(solution, model.dg_p)[:, at],
-            dg_q=model.value(solution, model.dg_q)[:, at],
+            p=value(model.p),
+            q=value(model.q),
+            gen_on=state.gen_on & alive[:, self.grid.gen_bus],
+            dg_p=value(model.dg_p)[:, at],
+            dg_q=value(model.dg_q)[:, at],
+            store_p=value(model.store_in) - value(model.store_out),
+            store_q=value(model.store_q),
+            store_energy=value(model.store_energy),
+            p_max=state.p_max,
+            price=state.price,
+            renewable=np.tile(state.renewable, (model.n_t, 1)),
+            dg_p_max=dg_p_max[:, at] if state.dg_renewable else value(model.dg_p)[:, at],
+            priced=np.full(model.n_t, result.goals == {"operating_cost": 1.0}),
+            row_p=multiplier(model.balance[0], rows),
+            row_q=multiplier(model.balance[1], rows),
+            x_vm=multiplier(model.vm, columns),
+            x_p=multiplier(model.p, columns),
+            x_q=multiplier(model.q, columns),
+            row_branch=sum(multiplier(r, rows) for r in model.limit_rows),
+            row_angle=multiplier(model.angle_rows, rows),
             iterations=result.iterations,
             solve_s=result.solve_s,
         )
@@ -373,6 +419,12 @@ class Dispatcher:
         level = np.array([self.peak_level])
         hour = self.horizon.hours[self.levels.of_hour == self.peak_level][:1]
         return self.read(plan, self.solve_levels(plan, level), level, hour)
+
+    def peak_state(self, plan: Plan, cap_mw: float = np.inf) -> State:
+        """The peak hour alone, not weighted; a day's storage may give all that it holds."""
+        state = self.state(plan, np.array([self.peak_level]), cap_mw)
+        state.dt[:] = 1.0
+        return with_free_storage(self, state) if self.hours_are_linked else state
 
     def with_ratings(self, plan: Plan, rating_pu: Floats) -> Plan:
         """The plan with ratings (pu, by site) filled in."""

@@ -91,7 +91,7 @@ class Elements:
             return [k for k in chosen if k in of_kind]
         return [k for k in of_kind if reference in (grid.branch_name[k], self.names["branch"][k])]
 
-    def units(self, written: int | str, key: str, kind: str) -> list[int]:
+    def units(self, written: int | str, key: str | KeyPath, kind: str) -> list[int]:
         """Positions of the external grids ("ext_grid") or generators ("gen") at a bus."""
         grid = self.grid
         word = {"ext_grid": "external grid", "gen": "generator"}[kind]

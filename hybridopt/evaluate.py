@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hybridopt.case_schema import OBJECTIVES
 from hybridopt.dispatch import Dispatcher, Settings
 from hybridopt.grid import Plan, Unit
 from hybridopt.ratings import (
@@ -39,7 +40,7 @@ class Evaluation:
     ----------
     plan : with the ratings that were chosen
     fitness : values of the objectives in their order, to minimise; inf where it failed
-    values : unserved_mwh, unserved_peak_mw, operating_cost, plan_cost, loss_mwh
+    values : of everything that an objective can name
     complete : False where later objectives were not pursued, because not everything could be
         served; they only decide between plans that serve the same
     pruned : True where the peak alone proved the plan worse than one known before; objectives
@@ -152,11 +153,10 @@ class Evaluator:
             fitness = (0.0, float(f"{cost:.6e}"), *(FAILED,) * (n_later - 1))
         else:
             return None
-        names = ("unserved_mwh", "unserved_peak_mw", "operating_cost", "plan_cost", "loss_mwh")
         return Evaluation(
             plan=plan,
             fitness=fitness,
-            values=dict.fromkeys(names, FAILED) | known,
+            values=dict.fromkeys(OBJECTIVES, FAILED) | known,
             complete=False,
             pruned=True,
             status=status,
@@ -225,6 +225,7 @@ class Evaluator:
             "operating_cost": dispatch.operating_cost,
             "plan_cost": self.space.cost(plan),
             "loss_mwh": dispatch.loss_mwh,
+            "curtailed_mwh": dispatch.curtailed_mwh,
         }
 
     def fitness(self, values: dict[str, float]) -> tuple[float, ...]:
@@ -306,11 +307,10 @@ def worst_status(dispatch: Dispatch) -> str:
 
 def failed(n_objectives: int, candidate: Candidate, reason: str) -> Evaluation:
     """The evaluation of a plan on which worker processes were lost."""
-    names = ("unserved_mwh", "unserved_peak_mw", "operating_cost", "plan_cost", "loss_mwh")
     return Evaluation(
         plan=candidate.plan,
         fitness=(FAILED,) * n_objectives,
-        values=dict.fromkeys(names, FAILED),
+        values=dict.fromkeys(OBJECTIVES, FAILED),
         complete=True,
         pruned=False,
         status="failed",

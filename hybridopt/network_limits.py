@@ -21,7 +21,8 @@ def with_limits(case: Case, elements: Elements, grid: Grid, net: Any) -> Grid:
     elements : looks them up; what isn't there becomes a finding of it
     net : gets the same ratings, so that pandapower's loading refers to them
     """
-    return _with_unit_limits(case, elements, _with_ratings(case, elements, grid, net))
+    rated = _with_unit_limits(case, elements, _with_ratings(case, elements, grid, net))
+    return _with_ramps(case, elements, rated)
 
 
 def _with_ratings(case: Case, elements: Elements, grid: Grid, net: Any) -> Grid:
@@ -97,6 +98,24 @@ def _with_unit_limits(case: Case, elements: Elements, grid: Grid) -> Grid:
             p_max[unit] = mw / grid.base_mva
             forming[unit] &= mw > 0
     return replace(grid, p_max=p_max, gen_forming=forming)
+
+
+def _with_ramps(case: Case, elements: Elements, grid: Grid) -> Grid:
+    """Largest changes of active power between hours, the same up and down."""
+    up, down = grid.ramp_up.copy(), grid.ramp_down.copy()
+    named: dict[int, str | int] = {}
+    for written, mw in case.limits.ramps.items():
+        key = ("limits", "ramps", str(written))
+        units = _units(elements, grid, written)
+        if not units:
+            where = f"at bus {written}" if isinstance(written, int) else f"called {written!r}"
+            elements.miss(key, f"no unit {where}")
+        for unit in units:
+            if unit in named:
+                elements.miss(key, f"is the same unit as {named[unit]!r}")
+            named[unit] = written
+            up[unit] = down[unit] = mw / grid.base_mva
+    return replace(grid, ramp_up=up, ramp_down=down)
 
 
 def _units(elements: Elements, grid: Grid, written: str | int) -> list[int]:

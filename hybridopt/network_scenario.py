@@ -20,6 +20,7 @@ from hybridopt.network_grid import grid_from_net
 from hybridopt.network_limits import with_limits
 from hybridopt.network_pairs import with_pairs
 from hybridopt.network_resources import plan_space
+from hybridopt.network_time import unit_profiles, with_storage
 from hybridopt.plan_space import PlanSpace
 from hybridopt.solvers.available import has_linear_solver
 
@@ -136,7 +137,7 @@ def scenario_of(
     space = plan_space(
         elements, damaged, event, list(zip(range(n_line, len(net.line)), new, strict=True))
     )
-    grid = _with_costs(case, elements, grid)
+    grid = with_storage(case, elements, _with_costs(case, elements, grid))
     settings = Settings(
         objectives=case.objective_weights,
         unserved_tolerance_mw=case.dispatch.unserved_tolerance_mw,
@@ -144,11 +145,13 @@ def scenario_of(
         priority=_priorities(case, elements),
         ipopt=_ipopt(case, elements),
     )
+    availability, price = unit_profiles(case, elements, grid)
     findings += elements.findings
     horizon = None
     try:
         load_labels = [grid.bus_id[b] for b in grid.load_bus]
         horizon = case.horizon(grid.bus_id, load_labels)
+        horizon = replace(horizon, unit_profile=availability, price=price)
     except InputError as error:
         findings += error.findings
     if is_whole and not findings:
@@ -281,6 +284,9 @@ def _ipopt(case: Case, elements: Elements) -> dict[str, Any]:
     }
     if settings.max_wall_s is not None:
         options["max_wall_time"] = settings.max_wall_s
+    if settings.log_file is not None:
+        options |= {"output_file": settings.log_file, "file_append": "yes", "print_level": 0}
+        options["file_print_level"] = settings.print_level or 5
     return options
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridopt.hours import UNSERVED, Goals
+from hybridopt.linked import solve_all_hours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def choose_ratings(
     unserved, _ = unserved_at_peak(dispatcher, plan, budget_left)
     full = unserved <= dispatcher.settings.unserved_tolerance_mw
     after = stages[stages.index(UNSERVED) + 1] if stages[0] == UNSERVED else None
-    if full and after == {"plan_cost": 1.0}:
+    if full and after == {"plan_cost": 1.0} and not dispatcher.hours_are_linked:
         found = _cheapest_full_service(dispatcher, plan, cap, hold)
         if found is not None:
             return found
@@ -85,8 +86,7 @@ def unserved_at_peak(dispatcher: Dispatcher, plan: Plan, budget_left: float) -> 
     status : of the solution
     """
     cap = _largest_rating(dispatcher, budget_left)
-    peak = dispatcher.state(plan, np.array([dispatcher.peak_level]), cap)
-    peak.dt[:] = 1.0
+    peak = dispatcher.peak_state(plan, cap)
     hold = {"plan_cost": budget_left + _given_cost(dispatcher, plan)}
     result = dispatcher.hour.solve(peak, [UNSERVED], hold, expect_full=False, complete=False)
     dispatcher.count(result)
@@ -184,7 +184,7 @@ def _over(
     """Pursue one goal over some levels, all of them served in full."""
     if len(levels) == 1:
         solver = dispatcher.hour
-        state = dispatcher.state(plan, np.array(levels), cap)
+        state = dispatcher.peak_state(plan, cap)
     else:
         solver = dispatcher.coupled
         state = dispatcher.state(plan, np.arange(len(dispatcher.levels.weight_h)), cap)
@@ -209,16 +209,13 @@ def _coupled(
     """All hours as one problem, goal by goal."""
     levels = np.arange(len(dispatcher.levels.weight_h))
     state = dispatcher.state(plan, levels, cap)
-    result = dispatcher.coupled.solve_running(state, stages, hold, full, complete)
-    dispatcher.count(result)
+    result = solve_all_hours(dispatcher, state, stages, hold, full, complete)
     if not result.solution.ok:
         # Some hour may need idle units: find them with every rating at its largest.
         alone = dispatcher.solve_levels(_fill(plan, min(cap, dispatcher.sites.max_mw)))
         gen_on = np.vstack([alone[int(level)].state.gen_on for level in levels])
-        result = dispatcher.coupled.solve_running(
-            replace(state, gen_on=gen_on), stages, hold, False, complete
-        )
-        dispatcher.count(result)
+        idle = replace(state, gen_on=gen_on)
+        result = solve_all_hours(dispatcher, idle, stages, hold, False, complete)
     if not result.solution.ok:
         return Chosen(_fill(plan, 0.0), None)
     filled = _read_ratings(dispatcher, plan, result, hold["plan_cost"])
@@ -236,8 +233,7 @@ def ratings_at_peak(
     """
     cap = _largest_rating(dispatcher, budget_left)
     level = dispatcher.peak_level
-    state = dispatcher.state(plan, np.array([level]), cap)
-    state.dt[:] = 1.0
+    state = dispatcher.peak_state(plan, cap)
     hold = {"plan_cost": budget_left + _given_cost(dispatcher, plan)}
     given = all(unit.rating_mw is not None for unit in plan.units)
     stages = dispatcher.settings.stages(break_ties=False)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hybridopt.grid_cost import unit_cost
+from hybridopt.result_prices import Prices
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -37,6 +40,11 @@ class Dispatch:
     demand_mw, shed_mw, shed_mvar : (n_t, n_bus), positive consumes; lost loads are demanded
     p_from_mw, q_from_mvar, p_to_mw, q_to_mvar : (n_t, n_branch), positive into the branch
     loading_percent : (n_t, n_branch), NaN where open or unrated
+    store_name : (n_store,);  store_bus : (n_store,) bus positions
+    store_p_mw, store_q_mvar : (n_t, n_store), positive consumes
+    store_energy_mwh : (n_t, n_store), content at the end of the hour
+    curtailed_mw : (n_t, n_unit), what sun and wind would have given and was not used
+    prices : shadow prices, None where the last goal was not the operating cost
     residual_mva : (n_t,) largest power imbalance at an energised bus, from the voltages alone
     iterations, solve_s : work of the nonlinear solver
     """
@@ -64,6 +72,13 @@ class Dispatch:
     p_to_mw: Floats
     q_to_mvar: Floats
     loading_percent: Floats
+    store_name: tuple[str, ...]
+    store_bus: NDArray[np.int64]
+    store_p_mw: Floats
+    store_q_mvar: Floats
+    store_energy_mwh: Floats
+    curtailed_mw: Floats
+    prices: Prices | None
     residual_mva: Floats
     iterations: int
     solve_s: float
@@ -94,6 +109,11 @@ class Dispatch:
         return float(self.unit_cost.sum() * self.dt_h)
 
     @property
+    def curtailed_mwh(self) -> float:
+        """Curtailed energy of sun and wind over the horizon."""
+        return float(self.curtailed_mw.sum() * self.dt_h)
+
+    @property
     def loss_mwh(self) -> float:
         """Branch losses over the horizon."""
         return float(self.loss_mw.sum() * self.dt_h)
@@ -110,7 +130,8 @@ class Dispatch:
         )
 
     def buses_frame(self) -> pd.DataFrame:
-        """Tidy table: hour, bus, vm_pu, va_degree, demand_mw, shed_mw."""
+        """Tidy table: hour, bus, vm_pu, va_degree, demand_mw, shed_mw, price_per_mwh."""
+        unknown = np.full_like(self.vm_pu, np.nan)
         return self._tidy(
             {"bus": self.grid.bus_id},
             {
@@ -118,6 +139,18 @@ class Dispatch:
                 "va_degree": self.va_degree,
                 "demand_mw": self.demand_mw,
                 "shed_mw": self.shed_mw,
+                "price_per_mwh": unknown if self.prices is None else self.prices.energy,
+            },
+        )
+
+    def storage_frame(self) -> pd.DataFrame:
+        """Tidy table: hour, name, bus, p_mw, q_mvar (positive consumes), energy_mwh."""
+        return self._tidy(
+            {"name": self.store_name, "bus": [self.grid.bus_id[b] for b in self.store_bus]},
+            {
+                "p_mw": self.store_p_mw,
+                "q_mvar": self.store_q_mvar,
+                "energy_mwh": self.store_energy_mwh,
             },
         )
 
@@ -149,8 +182,13 @@ class Point:
     ----------
     vm, va, served : (n_t, n_bus);  p, q, gen_on : (n_t, n_gen)
     dg_p, dg_q : (n_t, n_unit), the plan's units in order
+    store_p, store_q, store_energy : (n_t, n_store), positive consumes
+    p_max, price : (n_t, n_gen), pu and currency per MWh;  renewable : (n_t, n_gen)
+    dg_p_max : (n_t, n_unit), pu
     alive : (n_t, n_bus)
-    status : (n_t,)
+    status, priced : (n_t,) whether the multipliers are those of the operating cost
+    row_p, row_q, x_vm : (n_t, n_bus);  x_p, x_q : (n_t, n_gen);  row_branch, row_angle :
+        (n_t, n_branch), multipliers of balances, limits and variables, currency per hour and pu
     """
 
     status: tuple[str, ...]
@@ -163,6 +201,21 @@ class Point:
     gen_on: Bools
     dg_p: Floats
     dg_q: Floats
+    store_p: Floats
+    store_q: Floats
+    store_energy: Floats
+    p_max: Floats
+    price: Floats
+    renewable: Bools
+    dg_p_max: Floats
+    priced: Bools
+    row_p: Floats
+    row_q: Floats
+    x_vm: Floats
+    x_p: Floats
+    x_q: Floats
+    row_branch: Floats
+    row_angle: Floats
     iterations: int
     solve_s: float
 
@@ -229,17 +282,19 @@ def read_point(
         np.add.at(left[t], unit_bus, (p + 1j * q)[t])
         np.add.at(left[t], grid.branch_from, -s_f[t])
         np.add.at(left[t], grid.branch_to, -s_t[t])
+        np.add.at(left[t], grid.storage.bus, -(point.store_p + 1j * point.store_q)[t])
     left -= p_served + 1j * q_served + abs(v) ** 2 * (g - 1j * b)
     imbalance = np.max(np.where(point.alive, abs(left), 0.0), axis=1, initial=0.0)
     rating = [np.nan if u.rating_mw is None else u.rating_mw * sites.max_p_ratio for u in units]
     p_max = np.where(np.isfinite(grid.p_max), grid.p_max * base, np.nan)
-    cost = [
-        np.polynomial.polynomial.polyval(point.p[:, k] * base, grid.gen_cost[k])
-        for k in range(grid.n_gen)
-    ] + [
+    cost = [unit_cost(grid, k, point.p[:, k] * base) for k in range(grid.n_gen)] + [
         np.polynomial.polynomial.polyval(point.dg_p[:, k] * base, sites.operating_cost)
         for k in range(len(units))
     ]
+    extra = np.hstack([point.price * point.p * base, np.zeros_like(point.dg_p)])
+    unused = np.hstack(
+        [np.where(point.renewable, point.p_max - point.p, 0.0), point.dg_p_max - point.dg_p]
+    )
     return Dispatch(
         grid=grid,
         hours=hours,
@@ -252,7 +307,7 @@ def read_point(
         p_mw=p * base,
         q_mvar=q * base,
         running=running,
-        unit_cost=np.where(running, np.array(cost).T.reshape(running.shape), 0.0),
+        unit_cost=np.where(running, np.array(cost).T.reshape(running.shape) + extra, 0.0),
         vm_pu=np.where(point.alive, point.vm, np.nan),
         va_degree=np.where(point.alive, np.rad2deg(point.va), np.nan),
         energised=point.alive,
@@ -264,9 +319,33 @@ def read_point(
         p_to_mw=s_t.real * base,
         q_to_mvar=s_t.imag * base,
         loading_percent=np.where(rated, np.maximum(side_f, side_t) * 100 * grid.rate_share, np.nan),
+        store_name=grid.storage.name,
+        store_bus=grid.storage.bus,
+        store_p_mw=point.store_p * base,
+        store_q_mvar=point.store_q * base,
+        store_energy_mwh=point.store_energy * base,
+        curtailed_mw=np.where(running, np.maximum(unused, 0.0), 0.0) * base,
+        prices=_prices(grid, point) if point.priced.all() else None,
         residual_mva=imbalance * base,
         iterations=point.iterations,
         solve_s=point.solve_s,
+    )
+
+
+def _prices(grid: Grid, point: Point) -> Prices:
+    """Multipliers in physical units; a branch's belongs to the square of its loading."""
+    base = grid.base_mva
+    dead = np.where(point.alive, 1.0, np.nan)
+    dg = np.full(point.dg_p.shape, np.nan)
+    rating = np.where(np.isfinite(grid.rate_from), grid.rate_from, np.inf) / grid.rate_share
+    return Prices(
+        energy=-point.row_p / base * dead,
+        reactive=-point.row_q / base * dead,
+        vm=point.x_vm,
+        p=np.hstack([point.x_p / base, dg]),
+        q=np.hstack([point.x_q / base, dg]),
+        branch=point.row_branch * 2 / (rating * base),
+        angle=point.row_angle,
     )
 
 

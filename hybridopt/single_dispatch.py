@@ -82,7 +82,11 @@ def dispatch_prepared(prepared: tuple[Scenario, Plan, float], progress: Progress
     """Solve and verify what :func:`prepare_dispatch` has read."""
     scenario, chosen, began = prepared
     dispatcher = Dispatcher(
-        scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
+        scenario.damaged,
+        scenario.space.sites,
+        scenario.horizon,
+        scenario.settings,
+        thorough=scenario.case.event is None,
     )
     with progress.task("Dispatch", len(dispatcher.levels.weight_h)) as advance:
         dispatch = dispatcher.dispatch_feasible(chosen, advance)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyomo.environ import Constraint, Objective
 
-from hybridopt.models.cost import pieces, polynomial
+from hybridopt.grid_cost import pieces
+from hybridopt.models.cost import polynomial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,9 +17,9 @@ FOLDERS = SETUPTOOLS["package-dir"]
 # cases are data, so they come first: the reader of case files looks them up.
 LAYERS = [
     ["errors", "interrupt", "cases", "cases.*"],
-    ["grid", "case", "case_*", "result", "result_*", "plan_file", "progress"],
+    ["grid", "grid_*", "case", "case_*", "result", "result_*", "plan_file", "progress"],
     ["models", "models.*", "solvers", "solvers.*"],
-    ["compiled", "hours", "infeasible", "ratings", "dispatch", "stages"],
+    ["compiled", "starts", "hours", "linked", "infeasible", "ratings", "dispatch", "stages"],
     [
         "plan_genes",
         "plan_space",
