@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridopt.models.dispatch import build_dispatch
+from hybridopt.models.soft import BUS, SOFT, UNIT
 from hybridopt.solvers.ipopt import CompiledModel
 
 if TYPE_CHECKING:
@@ -95,11 +96,12 @@ class CompiledDispatch:
     grid : every branch that a plan could use
     sites : every place where DG may stand
     n_t : number of coupled hours
+    soft : limits may be exceeded, see :mod:`hybridopt.models.soft`
     """
 
-    def __init__(self, grid: Grid, sites: DGSites, n_t: int) -> None:
+    def __init__(self, grid: Grid, sites: DGSites, n_t: int, *, soft: bool = False) -> None:
         self.grid, self.sites, self.n_t = grid, sites, n_t
-        model = build_dispatch(grid, sites, n_t)
+        model = build_dispatch(grid, sites, n_t, soft=soft)
         nlp = CompiledModel(model)
         self.nlp = nlp
         n_bus, n_gen, n_site, n_br = grid.n_bus, grid.n_gen, len(sites.bus), grid.n_branch
@@ -158,8 +160,24 @@ class CompiledDispatch:
         if hasattr(model, "penetration"):
             count = 1 if sites.penetration_on_capacity else n_t
             self._penetration = nlp.rows(model.penetration, count)
+        self.excess, self.soft_rows = self._soft_parts(model) if soft else ({}, {})
         self._islands: tuple[bytes, Ints] | None = None
         self._base = self._everything_fixed()
+
+    def _soft_parts(self, model: Any) -> tuple[dict[str, Ints], dict[str, Ints]]:
+        """Variables of excess and the rows of voltages and powers, by name."""
+        grid, n_t = self.grid, self.n_t
+        width = dict.fromkeys(SOFT, grid.n_branch) | dict.fromkeys(BUS, grid.n_bus)
+        width |= dict.fromkeys((*UNIT, "ramp_up", "ramp_down"), grid.n_gen)
+        excess = {
+            name: self.nlp.columns(getattr(model, f"excess_{name}"), n_t, n)
+            for name, n in width.items()
+        }
+        rows = {
+            name: self.nlp.rows(getattr(model, f"soft_{name}"), n_t, width[name])
+            for name in (*BUS, *UNIT)
+        }
+        return excess, rows
 
     def _pieces_of(self, model: Any, g: int) -> Ints:
         """Rows of the straight lines of a unit's cost, (n_t, n_piece)."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridopt.compiled import CompiledDispatch, State
-from hybridopt.errors import NoSolutionError
+from hybridopt.errors import HybridoptError, NoSolutionError
 from hybridopt.grid import Plan, apply_plan, branch_scale
 from hybridopt.hours import UNSERVED, Goals, StagedSolver
-from hybridopt.infeasible import blocking_limit
+from hybridopt.infeasible import GAVE_UP, excess_of, explain
 from hybridopt.linked import solve_linked, with_free_storage
 from hybridopt.result import Dispatch, Point, read_point, stack_points
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hybridopt.case import Horizon
     from hybridopt.grid import DGSites, Grid
     from hybridopt.hours import HourResult
+    from hybridopt.infeasible import Excess
     from hybridopt.solvers.ipopt import Solution
 
     Floats = NDArray[np.float64]
@@ -346,12 +347,26 @@ class Dispatcher:
         return dispatch
 
     def why_not(self, plan: Plan) -> str:
-        """Which hour of a plan has no feasible point, and which limit stands in the way."""
+        """Which limits of a plan's hours cannot be met, and by how much, the worst first."""
+        hours = self.horizon.hours
         for level, result in self.solve_levels(plan).items():
             if not result.solution.ok:
-                hour = int(self.horizon.hours[self.levels.of_hour == level][0])
-                return f"hour {hour}: {blocking_limit(self.hour, result.state)}"
+                found = self._excess(result)
+                return explain(found, hours[self.levels.of_hour == level][:1])
+        if self.hours_are_linked:
+            return explain(self._excess(solve_linked(self, plan)), hours)
         return "no hour fails when solved again"
+
+    def _excess(self, result: HourResult) -> list[Excess]:
+        """Limits that stand in the way of a result that failed."""
+        message = result.solution.message
+        if message in GAVE_UP:
+            raise HybridoptError(
+                f"Ipopt gave up ({message}) before it found a feasible point or excluded one; "
+                "give it more room in [ipopt] (max_iter, max_wall_s)"
+            )
+        state = replace(result.state, must_serve=np.zeros_like(result.state.must_serve))
+        return excess_of(self.grid, self.sites, state, self.settings.options)
 
     def read(
         self, plan: Plan, results: dict[int, HourResult], levels: Ints, hours: Ints

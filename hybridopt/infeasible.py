@@ -1,22 +1,27 @@
-"""Which limit stands in the way of an hour that has no feasible point."""
+"""Why not: which limits stand in the way of hours that have no feasible point, and by how much."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hybridopt.compiled import CompiledDispatch
 from hybridopt.errors import HybridoptError
-from hybridopt.hours import UNSERVED
+from hybridopt.models.soft import BRANCH, BUS, UNIT
+from hybridopt.result import unit_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from hybridopt.compiled import State
-    from hybridopt.hours import StagedSolver
+    from hybridopt.grid import DGSites, Grid
     from hybridopt.solvers.reduced import Bounds
 
-    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
 
 GAVE_UP = {
     "Maximum_Iterations_Exceeded",
@@ -24,66 +29,141 @@ GAVE_UP = {
     "Maximum_WallTime_Exceeded",
     "Insufficient_Memory",
 }
-WIDE_VM = (0.5, 1.6)  # pu
+WIDE_VM = (0.3, 2.0)  # pu
+SHOWN = 5
+WORDS = {
+    "vm_min": "voltage {:.4f} pu below its lower limit",
+    "vm_max": "voltage {:.4f} pu above its upper limit",
+    "p_min": "minimum power (or intake) {:.3f} MW too high",
+    "p_max": "active power short by {:.3f} MW",
+    "q_min": "reactive power: {:.3f} Mvar more must be absorbed than it can",
+    "q_max": "reactive power short by {:.3f} Mvar",
+    "branch": "overloaded by {:.2f} % of its limit",
+    "angle_min": "voltage angle {:.3f} degrees below its lower limit",
+    "angle_max": "voltage angle {:.3f} degrees above its upper limit",
+    "ramp_up": "ramp up {:.3f} MW too small",
+    "ramp_down": "ramp down {:.3f} MW too small",
+}
 
 
-def blocking_limit(solver: StagedSolver, state: State) -> str:
-    """Relax one kind of limit after the other, and name the element that is furthest beyond.
+@dataclass(frozen=True)
+class Excess:
+    """A limit that cannot be met.
+
+    Attributes
+    ----------
+    hour : position in the horizon that was solved
+    element : such as "bus 5", "generator at bus 2 (gen 2)", "branch 4-5"
+    limit : key of `WORDS`
+    amount : pu, MW, Mvar, percent or degrees, as the limit's text says
+    share : of the sum of all excess, weighted
+    """
+
+    hour: int
+    element: str
+    limit: str
+    amount: float
+    share: float
+
+    def __str__(self) -> str:
+        """Give the limit as text, without its hour."""
+        return f"{self.element}: {WORDS[self.limit].format(self.amount)}"
+
+
+def excess_of(grid: Grid, sites: DGSites, state: State, options: Mapping[str, Any]) -> list[Excess]:
+    """Solve again with soft limits; the limits that must be exceeded, most weight first.
 
     Parameters
     ----------
-    solver : of single hours
-    state : one hour that is infeasible with everything shed
+    grid, sites : as those of the model that found no feasible point
+    state : its hours
 
     Raises
     ------
     HybridoptError
-        The solver stopped early, so that nothing is known about the hour.
+        Ipopt stopped early or found no point even so: nothing is known then.
     """
-    model = solver.model
-    grid, base = model.grid, model.grid.base_mva
-    gen_bus = [grid.bus_id[b] for b in grid.gen_bus]
-    tight = model.bounds(state, UNSERVED)
-    message = model.nlp.solve(tight, solver.options).message
-    if message in GAVE_UP:
+    model = CompiledDispatch(grid, sites, len(state.dt), soft=True)
+    bounds = soft_bounds(model, state)
+    solution = model.nlp.solve(bounds, {**options, "mu_init": 0.1})
+    if not solution.ok:
         raise HybridoptError(
-            f"Ipopt gave up ({message}) before it found a feasible point or excluded one; "
-            "give it more room in [ipopt] (max_iter, max_wall_s)"
+            f"the hour has no feasible point, and Ipopt gave up ({solution.message}) on finding "
+            "out why; give it more room in [ipopt] (max_iter, max_wall_s)"
         )
-    relaxations = (
-        (
-            model.p[0],
-            0.0,
-            0.0,
-            gen_bus,
-            base,
-            "bus {}: a unit's minimum power (or intake) is {:.3f} MW too high",
-        ),
-        (model.q[0], -np.inf, np.inf, gen_bus, base, "bus {}: reactive power short by {:.3f} Mvar"),
-        (model.vm[0], *WIDE_VM, grid.bus_id, 1.0, "bus {}: voltage limit missed by {:.4f} pu"),
-    )
-    for columns, low, high, labels, unit, text in relaxations:
-        wide = _widened(tight, columns, low, high)
-        solution = model.nlp.solve(wide, solver.options)
-        if solution.ok:
-            x = solution.x[columns]
-            beyond = np.maximum(tight.x_min[columns] - x, x - tight.x_max[columns])
-            worst = int(np.argmax(beyond))
-            return text.format(labels[worst], float(beyond[worst]) * unit)
-    wide = tight.copy()
-    for rows in model.limit_rows:
-        wide.row_on[rows[rows >= 0]] = False
-    if model.nlp.solve(wide, solver.options).ok:
-        return "branch limits cannot be met"
-    return "no single kind of limit explains it; the power balance of an island fails"
+    found: list[Excess] = []
+    size = max(float(abs(grid.load_p).sum()), 1e-3)
+    for name in model.excess:
+        value = model.value(solution, model.excess[name])
+        for t, k in zip(*np.nonzero(value > 1e-6), strict=True):
+            found.append(_describe(grid, name, int(t), int(k), float(value[t, k]), size))
+    total = sum(e.share for e in found) or 1.0
+    merged: dict[tuple[int, str, str], Excess] = {}
+    for e in found:
+        key = (e.hour, e.element, e.limit)  # a branch is overloaded at its worse end
+        best = max(e, merged.get(key, e), key=lambda one: one.share)
+        merged[key] = Excess(*key, best.amount, best.share / total)
+    return sorted(merged.values(), key=lambda one: -one.share)
 
 
-def _widened(tight: Bounds, columns: Ints, low: float | None, high: float | None) -> Bounds:
-    """The same problem with wider limits on the free entries of a variable."""
-    wide = tight.copy()
-    free = columns[tight.x_min[columns] < tight.x_max[columns]]
-    if low is not None:
-        wide.x_min[free] = np.minimum(wide.x_min[free], low)
-    if high is not None:
-        wide.x_max[free] = np.maximum(wide.x_max[free], high)
-    return wide
+def _describe(grid: Grid, name: str, t: int, k: int, value: float, size: float) -> Excess:
+    base = grid.base_mva
+    if name in BUS:
+        return Excess(t, f"bus {grid.bus_id[k]}", name, value, value * size)
+    if name in (*UNIT, "ramp_up", "ramp_down"):
+        unit = f"bus {grid.bus_id[grid.gen_bus[k]]}, {unit_names(grid, ())[k]}"
+        return Excess(t, unit, name, value * base, value)
+    branch = f"branch {grid.branch_name[k]}"
+    if name in BRANCH:
+        rate = (grid.rate_from if name == "from" else grid.rate_to)[k]
+        over = float(np.sqrt(1 + value) - 1)
+        return Excess(t, branch, "branch", over * 100, over * float(min(rate, size)))
+    return Excess(t, branch, name, float(np.rad2deg(value)), value * size / 10)
+
+
+def soft_bounds(model: CompiledDispatch, state: State) -> Bounds:
+    """Bounds of the problem with soft limits: what was a bound becomes a row with excess."""
+    grid = model.grid
+    b = model.bounds(state, {})
+    alive, _ = model.energised(state)
+    on = state.gen_on & alive[:, grid.gen_bus]
+    most = 10 * float(abs(grid.load_p).sum() + abs(grid.load_q).sum()) + 10.0
+    limits = {
+        "vm": (model.vm, alive, grid.vm_min, grid.vm_max, *WIDE_VM),
+        "p": (model.p, on, np.minimum(grid.p_min, state.p_max), state.p_max, -most, most),
+        "q": (model.q, on, grid.q_min, grid.q_max, -most, most),
+    }
+    for name, (columns, where, low, high, lowest, highest) in limits.items():
+        to = columns[where]
+        b.x_min[to], b.x_max[to] = lowest, highest
+        for side, given in (("min", low), ("max", high)):
+            limit = np.broadcast_to(given, where.shape)
+            acts = where & np.isfinite(limit)
+            rows = model.soft_rows[f"{name}_{side}"][acts]
+            b.row_on[rows] = True
+            b.row_min[rows] = limit[acts] if side == "min" else -np.inf
+            b.row_max[rows] = limit[acts] if side == "max" else np.inf
+            _free(b, model.excess[f"{name}_{side}"][acts])
+    for side, rows in zip(BRANCH, model.limit_rows, strict=True):
+        _free(b, model.excess[side][(rows >= 0) & b.row_on[rows]])
+    for names, rows in (
+        (("angle_min", "angle_max"), model.angle_rows),
+        (("ramp_up", "ramp_down"), model.ramp_rows),
+    ):
+        for name in names:
+            _free(b, model.excess[name][(rows >= 0) & b.row_on[rows]])
+    return b
+
+
+def _free(b: Bounds, columns: Any) -> None:
+    b.x_min[columns], b.x_max[columns], b.x_start[columns] = 0.0, np.inf, 0.0
+
+
+def explain(found: list[Excess], hours: Any) -> str:
+    """The worst limits as one text, each with its hour."""
+    if not found:
+        return "no single limit explains it; the power balance of an island fails"
+    lines = [f"hour {hours[e.hour]}: {e}" for e in found[:SHOWN]]
+    if len(found) > SHOWN:
+        lines.append(f"and {len(found) - SHOWN} more limits")
+    return "; ".join(lines)

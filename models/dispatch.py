@@ -14,13 +14,14 @@ from pyomo.environ import ConcreteModel, Constraint, RangeSet, Set, Var
 
 from hybridopt.models.branch import flow_from, limit
 from hybridopt.models.goals import HOURLY_GOALS, add_goals
+from hybridopt.models.soft import add_excess, add_soft_limits, excess
 from hybridopt.models.storage import energy_balance
 
 if TYPE_CHECKING:
     from hybridopt.grid import DGSites, Grid
 
 
-def build_dispatch(grid: Grid, sites: DGSites, n_t: int) -> ConcreteModel:
+def build_dispatch(grid: Grid, sites: DGSites, n_t: int, *, soft: bool = False) -> ConcreteModel:
     """Build the dispatch model of a grid that contains every branch a plan could use.
 
     Decisions, indexed hour first: ``vm`` (pu), ``va`` (rad) at each bus, ``p``, ``q`` of each
@@ -47,6 +48,7 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int) -> ConcreteModel:
     grid : the grid with all candidate branches
     sites : where DG may stand, and on what terms
     n_t : number of coupled hours or load levels
+    soft : let every limit be exceeded, and minimise by how much (:mod:`hybridopt.models.soft`)
 
     Notes
     -----
@@ -90,11 +92,15 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int) -> ConcreteModel:
     for goal in (*HOURLY_GOALS, "plan_cost"):
         setattr(m, f"goal_{goal}", Var(*() if goal == "plan_cost" else (m.t,), initialize=1.0))
 
+    if soft:
+        add_excess(m)
     _add_balances(m, grid, sites)
     _add_branch_limits(m, grid)
     _add_coupling(m, grid)
     _add_dg_caps(m, sites)
     add_goals(m, grid, sites)
+    if soft:
+        add_soft_limits(m, grid)
     return m
 
 
@@ -151,7 +157,9 @@ def _add_branch_limits(m: ConcreteModel, grid: Grid) -> None:
             here, far, y_self, y_mutual = _end(grid, line, at_from)
             angle = m.va[t, here] - m.va[t, far]
             loading = limit(bool(grid.rate_is_power[line]), float(rate[line]))
-            return loading(y_self, y_mutual, m.vm[t, here], m.vm[t, far], angle) <= 1.0
+            return loading(y_self, y_mutual, m.vm[t, here], m.vm[t, far], angle) <= 1.0 + (
+                excess(m, "from" if at_from else "to", t, line)
+            )
 
         return row
 
@@ -162,7 +170,10 @@ def _add_branch_limits(m: ConcreteModel, grid: Grid) -> None:
     m.limit_angle = Constraint(
         m.t,
         np.flatnonzero(limited).tolist(),
-        rule=lambda m, t, k: m.va[t, f[k]] - m.va[t, t_bus[k]] <= 1.0,
+        rule=lambda m, t, k: (
+            m.va[t, f[k]] - m.va[t, t_bus[k]]
+            <= 1.0 + excess(m, "angle_max", t, k) - excess(m, "angle_min", t, k)
+        ),
     )
 
 
@@ -170,7 +181,12 @@ def _add_coupling(m: ConcreteModel, grid: Grid) -> None:
     """What one hour leaves to the next: ramps and the content of storage."""
     ramping = np.flatnonzero(np.isfinite(grid.ramp_up) | np.isfinite(grid.ramp_down)).tolist()
     m.ramp = Constraint(
-        list(m.t)[1:], ramping, rule=lambda m, t, g: m.p[t, g] - m.p[t - 1, g] <= 1.0
+        list(m.t)[1:],
+        ramping,
+        rule=lambda m, t, g: (
+            m.p[t, g] - m.p[t - 1, g]
+            <= 1.0 + excess(m, "ramp_up", t, g) - excess(m, "ramp_down", t, g)
+        ),
     )
     store = grid.storage
 
