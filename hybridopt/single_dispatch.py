@@ -74,13 +74,26 @@ def prepare_dispatch(
     if factors is not None:
         scenario = replace(scenario, horizon=_profile(factors, scenario))
     elif is_network:
-        scenario = replace(scenario, horizon=_one_hour(scenario))
+        scenario = one_hour(scenario)
     return scenario, chosen, began
 
 
 def dispatch_prepared(prepared: tuple[Scenario, Plan, float], progress: Progress) -> SingleDispatch:
     """Solve and verify what :func:`prepare_dispatch` has read."""
     scenario, chosen, began = prepared
+    result = dispatch_scenario(scenario, chosen, progress)
+    return replace(result, wall_s=time.perf_counter() - began)
+
+
+def dispatch_scenario(scenario: Scenario, chosen: Plan, progress: Progress) -> SingleDispatch:
+    """Dispatch a scenario with a plan whose ratings are given, and verify it.
+
+    Raises
+    ------
+    NoSolutionError
+        An hour has no feasible point, even with all load shed.
+    """
+    began = time.perf_counter()
     dispatcher = Dispatcher(
         scenario.damaged,
         scenario.space.sites,
@@ -227,10 +240,11 @@ def _read_factors(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def _profile(factors: Any, scenario: Scenario) -> Horizon:
     factor = np.tile(factors[:, None], (1, scenario.grid.n_bus))
-    profile = scenario.horizon.dg_profile
-    return Horizon(load_factor=factor, dg_profile=profile, hours=scenario.horizon.hours)
+    return replace(scenario.horizon, load_factor=factor)
 
 
-def _one_hour(scenario: Scenario) -> Horizon:
+def one_hour(scenario: Scenario) -> Scenario:
+    """Give the same with a single hour at nominal load."""
     ones = np.ones((1, scenario.grid.n_bus))
-    return Horizon(load_factor=ones, dg_profile=np.ones(1), hours=np.array([1]))
+    horizon = Horizon(load_factor=ones, dg_profile=np.ones(1), hours=np.array([1]))
+    return replace(scenario, horizon=horizon)

@@ -102,7 +102,8 @@ BAD = {
         LEAST + "objectives = ['unserved_mwh', 'plan_costs']",
         (
             "my.toml:2 objectives[1]: must be one of unserved_mwh, unserved_peak_mw, "
-            "operating_cost, plan_cost, loss_mwh, curtailed_mwh, found 'plan_costs'; did you mean 'plan_cost'?"
+            "operating_cost, plan_cost, loss_mwh, curtailed_mwh, found 'plan_costs'; "
+            "did you mean 'plan_cost'?"
         ),
     ),
     "objective of another kind": (
