@@ -268,7 +268,7 @@ def dispatch(
         dispatch_summary,
         prepare_dispatch,
     )
-    from hybridopt.tables import dispatch_tables
+    from hybridopt.tables_dispatch import dispatch_tables
 
     def check_out() -> None:
         if out is not None:

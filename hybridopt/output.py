@@ -15,6 +15,7 @@ import pandas as pd
 from hybridopt.export import write_net
 from hybridopt.report import write_report
 from hybridopt.result_folder import CHECKPOINT, check_folder, replace_folder
+from hybridopt.result_prices import binding_frame
 from hybridopt.solvers.available import ipopt_version
 from hybridopt.study import economics, peak_row
 
@@ -120,6 +121,7 @@ def dispatch_dict(dispatch: Dispatch, price: float) -> dict[str, Any]:
         "served_mwh": demand - dispatch.unserved_mwh,
         "unserved_mwh": dispatch.unserved_mwh,
         "loss_mwh": dispatch.loss_mwh,
+        "curtailed_mwh": dispatch.curtailed_mwh,
     }
 
 
@@ -270,10 +272,13 @@ def write_study(result: StudyResult, folder: Path) -> None:
 
 
 def write_dispatch(dispatch: Dispatch, folder: Path) -> None:
-    """Write dispatch.csv, buses.csv and branches.csv."""
+    """Write dispatch.csv, buses.csv, branches.csv, binding.csv, and storage.csv if there is any."""
     dispatch.units_frame().to_csv(folder / "dispatch.csv", index=False)
     dispatch.buses_frame().to_csv(folder / "buses.csv", index=False)
     dispatch.branches_frame().to_csv(folder / "branches.csv", index=False)
+    binding_frame(dispatch).to_csv(folder / "binding.csv", index=False)
+    if dispatch.store_name:
+        dispatch.storage_frame().to_csv(folder / "storage.csv", index=False)
 
 
 def _stages_frame(scenario: Scenario, stages: dict[str, Stage], dead: Any) -> pd.DataFrame:

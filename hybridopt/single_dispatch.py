@@ -19,6 +19,7 @@ from hybridopt.evaluate import worst_status
 from hybridopt.grid import Plan, Unit
 from hybridopt.network_scenario import Scenario, scenario_of
 from hybridopt.plan_file import PlanFile, PlanLine, read_plan
+from hybridopt.result_prices import binding_frame
 from hybridopt.verify import Verification, verify
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def dispatch_summary(result: SingleDispatch) -> dict[str, Any]:
     """What ``dispatch --json`` prints; the objective is the operating cost of the hours."""
     dispatch, check = result.dispatch, result.verification
     tolerance = result.scenario.settings.unserved_tolerance_mw
+    limits = binding_frame(dispatch)
     return {
         "case": result.scenario.case.name,
         "status": worst_status(dispatch),
@@ -122,11 +124,29 @@ def dispatch_summary(result: SingleDispatch) -> dict[str, Any]:
         "fully_served": bool(np.all(dispatch.unserved_mw < tolerance)),
         "unserved_mwh": dispatch.unserved_mwh,
         "loss_mwh": dispatch.loss_mwh,
+        "curtailed_mwh": dispatch.curtailed_mwh,
+        "prices_per_mwh": _price_range(dispatch),
+        "binding_limits": len(limits),
+        "dearest_limits": limits.sort_values("price_per_unit", ascending=False, kind="stable")
+        .head(10)
+        .to_dict("records"),
         "iterations": dispatch.iterations,
         "solve_s": dispatch.solve_s,
         "max_mismatch_mva": check.max_mismatch_mva,
         "verification": check.as_dict(),
         "wall_s": result.wall_s,
+    }
+
+
+def _price_range(dispatch: Dispatch) -> dict[str, float] | None:
+    """Lowest, mean and highest marginal price, currency per MWh."""
+    if dispatch.prices is None or not np.isfinite(dispatch.prices.energy).any():
+        return None
+    energy = dispatch.prices.energy
+    return {
+        "min": float(np.nanmin(energy)),
+        "mean": float(np.nanmean(energy)),
+        "max": float(np.nanmax(energy)),
     }
 
 

@@ -13,24 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hybridopt.runs import Seeds
-    from hybridopt.single_dispatch import SingleDispatch
     from hybridopt.study import Check, StudyResult
 
 
-def _table(title: str, *columns: str) -> Table:
+def titled_table(title: str, *columns: str) -> Table:
+    """Make a table without lines, the first column to the left, numbers to the right."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for k, column in enumerate(columns):
         table.add_column(column, justify="left" if k == 0 else "right")
     return table
 
 
-def _show(value: Any, digits: int = 2) -> str:
+def show(value: Any, digits: int = 2) -> str:
+    """Write a number with thousands separated; a dash for none."""
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
 def stages_table(stages: dict[str, dict[str, Any]]) -> Table:
     """The network at the peak hour, one row for each state."""
-    table = _table(
+    table = titled_table(
         "At the peak hour: power in MW, voltage in pu, loading in %",
         "State",
         "Load",
@@ -45,14 +46,14 @@ def stages_table(stages: dict[str, dict[str, Any]]) -> Table:
     for name, s in stages.items():
         table.add_row(
             name.replace("_", " "),
-            _show(s["load_mw"]),
-            _show(s["served_mw"]),
-            _show(s["unserved_mw"]),
-            _show(s["unserved_percent"]),
-            _show(s["loss_mw"]),
-            _show(s["min_vm_pu"], 4),
-            _show(s["max_vm_pu"], 4),
-            _show(s["max_loading_percent"], 1),
+            show(s["load_mw"]),
+            show(s["served_mw"]),
+            show(s["unserved_mw"]),
+            show(s["unserved_percent"]),
+            show(s["loss_mw"]),
+            show(s["min_vm_pu"], 4),
+            show(s["max_vm_pu"], 4),
+            show(s["max_loading_percent"], 1),
         )
     return table
 
@@ -65,15 +66,17 @@ def check_tables(check: Check) -> Iterator[Any]:
     stage = check.after
     short = np.flatnonzero(stage.load_mw - stage.served_mw > 1e-3)
     if short.size:
-        table = _table("Unserved at the peak hour", "Bus", "Load MW", "Unserved MW", "Voltage pu")
+        table = titled_table(
+            "Unserved at the peak hour", "Bus", "Load MW", "Unserved MW", "Voltage pu"
+        )
         labels = check.scenario.grid.bus_id
         for b in short:
             vm = None if np.isnan(stage.vm_pu[b]) else float(stage.vm_pu[b])
             table.add_row(
                 str(labels[b]),
-                _show(stage.load_mw[b]),
-                _show(stage.load_mw[b] - stage.served_mw[b]),
-                "dead" if vm is None else _show(vm, 4),
+                show(stage.load_mw[b]),
+                show(stage.load_mw[b] - stage.served_mw[b]),
+                "dead" if vm is None else show(vm, 4),
             )
         yield table
         yield ""
@@ -97,14 +100,14 @@ def study_tables(result: StudyResult) -> Iterator[Any]:
     money = result.scenario.case.currency
     yield stages_table(found["stages"])
     yield ""
-    table = _table("The plan", "Element", "Where", "Size", f"Cost {money}")
+    table = titled_table("The plan", "Element", "Where", "Size", f"Cost {money}")
     for line in plan["lines"]:
         where = f"{line['from_bus']}-{line['to_bus']}"
-        table.add_row(f"{line['kind']} branch", where, "-", _show(line["cost"], 3))
+        table.add_row(f"{line['kind']} branch", where, "-", show(line["cost"], 3))
     for unit in plan["dg"]:
         size = f"{unit['max_p_mw']:.2f} MW"
-        table.add_row("generator", f"bus {unit['bus']}", size, _show(unit["cost"], 3))
-    table.add_row("total", f"of {plan['budget']:g} {money}", "", _show(plan["cost"], 3))
+        table.add_row("generator", f"bus {unit['bus']}", size, show(unit["cost"], 3))
+    table.add_row("total", f"of {plan['budget']:g} {money}", "", show(plan["cost"], 3))
     yield table
     yield ""
     day = found["dispatch"]
@@ -146,7 +149,7 @@ def seeds_table(seeds: Seeds) -> Table:
         "loss_mwh": "Losses MWh",
     }
     extra = [] if "plan_cost" in names else ["plan_cost"]
-    table = _table(
+    table = titled_table(
         f"{seeds.case}: {len(seeds.rows)} seeds; spread is worst less best",
         "Seed",
         *(heads.get(name, name.replace("_", " ")) for name in (*names, *extra)),
@@ -163,9 +166,9 @@ def seeds_table(seeds: Seeds) -> Table:
         table.add_row(
             str(row["seed"]),
             *(exact(row[name]) for name in (*names, *extra)),
-            _show(row["served_percent_at_peak"]),
+            show(row["served_percent_at_peak"]),
             *(f"{row[name]:,}" for name in ("evaluations", "distinct_plans")),
-            _show(row["wall_s"], 1),
+            show(row["wall_s"], 1),
         )
     median = found["median"]
     blank = [""] * (len(extra) + 1)
@@ -176,28 +179,8 @@ def seeds_table(seeds: Seeds) -> Table:
         *(exact(median[name]) for name in names),
         *blank,
         *(f"{median[name]:,.0f}" for name in ("evaluations", "distinct_plans")),
-        _show(median["wall_s"], 1),
+        show(median["wall_s"], 1),
     )
     table.add_row("worst", *(exact(found["worst"][name]) for name in names))
     table.add_row("spread", *(exact(found["spread"][name]) for name in names))
     return table
-
-
-def dispatch_tables(result: SingleDispatch) -> Iterator[Any]:
-    """What ``hybridopt dispatch`` shows."""
-    d = result.dispatch
-    table = _table("Dispatch, MW", "Hour", *d.unit_name, "Load", "Unserved", "Losses")
-    for t, hour in enumerate(d.hours):
-        table.add_row(
-            str(hour),
-            *(_show(p, 3) for p in d.p_mw[t]),
-            _show(d.demand_mw[t].sum(), 3),
-            _show(d.unserved_mw[t], 3),
-            _show(d.loss_mw[t], 3),
-        )
-    yield table
-    yield ""
-    yield f"Operating cost: {d.operating_cost:,.4f} {result.scenario.case.currency}"
-    check = result.verification
-    mismatch = check.max_mismatch_mva or 0.0
-    yield f"Verified by pandapower: {check.hours_checked} h, mismatch {mismatch:.1e} MVA"

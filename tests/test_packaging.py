@@ -47,6 +47,7 @@ LAYERS = [
         "",
         "output",
         "tables",
+        "tables_*",
         "runs",
         "populations",
         "report",
