@@ -17,6 +17,7 @@ RESULT_FILES = frozenset(
     {
         *(CHECKPOINT, "summary.json", "plan.json", "network.json", "report.html", "run.log"),
         *("dispatch.csv", "buses.csv", "branches.csv", "generations.csv"),
+        *("binding.csv", "storage.csv"),
         *("stages.csv", "topology.csv", "sources.csv"),
     }
 )

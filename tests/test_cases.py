@@ -139,7 +139,8 @@ def test_values_shown_as_defaults_are_the_defaults(tmp_path: Path) -> None:
         *("5", "vm_min", "vm_max", "branch_limit", "cost_per_km", "costs", "operating_cost"),
         *("max_mw", "sizes_mw", "profile", "penetration_limit", "classes", "shares"),
         *("default_shares", "selected", "stall_generations", "max_wall_s", "extends"),
-        *("ratings", "generators", "time_limit_s", "max_evaluations"),
+        *("ratings", "generators", "time_limit_s", "max_evaluations", "ramps"),
+        *("2", "import_price", "log_file"),
     }
     lines = [line for line in SETTINGS if line not in IN_A_TABLE]
     text = template()

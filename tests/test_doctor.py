@@ -10,7 +10,7 @@ from pyomo.contrib.pynumero.asl import AmplInterface
 
 from hybridopt import doctor
 from hybridopt.doctor import Check
-from hybridopt.solvers import install, ipopt
+from hybridopt.solvers import available, install
 
 
 def by_name() -> dict[str, Check]:
@@ -20,7 +20,7 @@ def by_name() -> dict[str, Check]:
 def use_asl(monkeypatch: pytest.MonkeyPatch, library: Path) -> None:
     """Let this file be the environment's ASL library, and no other be found."""
     monkeypatch.setattr(doctor, "asl_library", lambda: library)
-    monkeypatch.setattr(ipopt, "asl_library", lambda: library)
+    monkeypatch.setattr(available, "asl_library", lambda: library)
     monkeypatch.setattr(fileutils, "find_library", lambda name: None)
     monkeypatch.setattr(AmplInterface, "libname", None)
 
