@@ -14,6 +14,7 @@ import numpy as np
 import pandapower as pp
 
 from hybridopt.export import bus_positions, plan_net
+from hybridopt.network_units import CONSUMERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +119,9 @@ def _compare(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> dict
         for bus, p, q in zip(net[table].bus, result.p_mw, result.q_mvar, strict=True):
             power[where[bus]] += complex(np.nan_to_num(p), np.nan_to_num(q))
     ours = np.zeros(grid.n_bus, dtype=complex)
-    np.add.at(ours, dispatch.unit_bus, dispatch.p_mw[row] + 1j * dispatch.q_mvar[row])
+    sources = ~np.isin(dispatch.unit_kind, CONSUMERS)  # what consumes is imposed
+    injected = (dispatch.p_mw[row] + 1j * dispatch.q_mvar[row])[sources]
+    np.add.at(ours, dispatch.unit_bus[sources], injected)
     loss = float(net.res_line.pl_mw.sum() + net.res_trafo.pl_mw.sum())
     difference = max(
         float(np.max(abs((power - ours).real))),

@@ -280,10 +280,10 @@ def test_the_users_net_is_left_alone():
 def test_element_that_is_not_modelled_is_refused_with_its_count():
     net = two_bus()
     pp.create_ward(net, 1, 1, 1, 1, 1)
-    pp.create_storage(net, 1, 1.0, 2.0)
+    pp.create_dcline(net, 0, 1, 1.0, 0.0, 0.0, 1.0, 1.0)
     with pytest.raises(InputError) as caught:
         prepare(net)
-    assert {f.place for f in caught.value.findings} == {"network: ward", "network: storage"}
+    assert {f.place for f in caught.value.findings} == {"network: ward", "network: dcline"}
 
 
 def test_every_bad_number_is_listed():

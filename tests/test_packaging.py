@@ -17,7 +17,17 @@ FOLDERS = SETUPTOOLS["package-dir"]
 # cases are data, so they come first: the reader of case files looks them up.
 LAYERS = [
     ["errors", "interrupt", "cases", "cases.*"],
-    ["grid", "case", "case_*", "result", "result_*", "plan_file", "progress"],
+    [
+        "grid",
+        "case",
+        "case_*",
+        "matpower",
+        "matpower_*",
+        "result",
+        "result_*",
+        "plan_file",
+        "progress",
+    ],
     ["models", "models.*", "solvers", "solvers.*"],
     ["compiled", "hours", "infeasible", "ratings", "dispatch", "stages"],
     [
