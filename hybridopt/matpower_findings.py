@@ -12,14 +12,14 @@ import numpy as np
 if TYPE_CHECKING:
     from hybridopt.matpower import MatpowerFile, Table
 
-COLUMNS = {
-    "bus": "BUS_I TYPE PD QD GS BS AREA VM VA BASE_KV ZONE VMAX VMIN".split(),
+_NAMES = {
+    "bus": "BUS_I TYPE PD QD GS BS AREA VM VA BASE_KV ZONE VMAX VMIN",
     "gen": "GEN_BUS PG QG QMAX QMIN VG MBASE GEN_STATUS PMAX PMIN PC1 PC2 QC1MIN QC1MAX QC2MIN "
-    "QC2MAX RAMP_AGC RAMP_10 RAMP_30".split(),
-    "branch": "F_BUS T_BUS BR_R BR_X BR_B RATE_A RATE_B RATE_C TAP SHIFT BR_STATUS ANGMIN "
-    "ANGMAX".split(),
-    "gencost": "MODEL STARTUP SHUTDOWN NCOST".split(),
+    "QC2MAX RAMP_AGC RAMP_10 RAMP_30",
+    "branch": "F_BUS T_BUS BR_R BR_X BR_B RATE_A RATE_B RATE_C TAP SHIFT BR_STATUS ANGMIN ANGMAX",
+    "gencost": "MODEL STARTUP SHUTDOWN NCOST",
 }
+COLUMNS = {table: names.split() for table, names in _NAMES.items()}
 LEAST = {"bus": 13, "gen": 10, "branch": 11, "gencost": 5}
 # Columns in use; those of the second list may be infinite.
 USED = {
@@ -209,13 +209,14 @@ def cost_finding(row: np.ndarray) -> str:
     if numbers > len(row) - 4:
         return f"NCOST {count:g} asks for {numbers} numbers, the row has {len(row) - 4}"
     _, values = cost_values(row)
+    message = ""
     if not np.isfinite(values).all():
-        return "a number of the cost is infinite or NaN"
-    if row[4 + numbers :].any():
-        return f"numbers stand behind the {numbers} that NCOST {count:g} asks for"
-    if model == SEGMENTS and (np.diff(values[::2]) <= 0).any():
-        return "the points of a piecewise linear cost must rise in MW"
-    return ""
+        message = "a number of the cost is infinite or NaN"
+    elif row[4 + numbers :].any():
+        message = f"numbers stand behind the {numbers} that NCOST {count:g} asks for"
+    elif model == SEGMENTS and (np.diff(values[::2]) <= 0).any():
+        message = "the points of a piecewise linear cost must rise in MW"
+    return message
 
 
 def _check_isolated(file: MatpowerFile) -> None:

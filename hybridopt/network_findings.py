@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from hybridopt.errors import Finding
@@ -14,7 +13,8 @@ from hybridopt.network_limit_findings import cost_findings, limit_findings, numb
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODELLED = "bus load sgen gen switch shunt ext_grid line trafo storage".split()
+SOURCES = ("ext_grid", "gen", "sgen", "storage")
+MODELLED = ("bus", "load", "switch", "shunt", "line", "trafo", *SOURCES)
 HARMLESS = {"measurement", "poly_cost", "group", "characteristic", "pwl_cost", "controller"}
 HARMLESS |= {"substation", "loadcases"}  # SimBench's
 ENDS = {"bus": [], "line": ["from_bus", "to_bus"], "trafo": ["hv_bus", "lv_bus"], "switch": ["bus"]}
