@@ -53,10 +53,23 @@ def _excel_net(path: Path, name: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             net = pp.from_excel(str(path), convert=True)
+        if not isinstance(net, pp.pandapowerNet) or "bus" not in net:
+            raise InputError([Finding(name, "is a workbook, but holds no pandapower network")])
+    except InputError:
+        raise
     except Exception as error:
         message = f"pandapower cannot read it: {_said(error)}; pandapower.to_excel writes networks"
         raise InputError([Finding(name, message)]) from error
+    net.pwl_cost["points"] = [_points(value) for value in net.pwl_cost.points]
     return net
+
+
+def _points(written: Any) -> Any:
+    """Points of a cost as a list; a workbook has them as text."""
+    try:
+        return json.loads(written) if isinstance(written, str) else written
+    except json.JSONDecodeError:
+        return written  # a finding later on
 
 
 def _read_bytes(path: Path, name: str) -> bytes:

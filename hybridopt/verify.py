@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandapower as pp
+import pandas as pd
 
 from hybridopt.export import bus_positions, plan_net
 from hybridopt.network_units import CONSUMERS
@@ -64,6 +65,7 @@ def verify(
     for row in range(len(dispatch.hours)):
         if dispatch.energised[row].any() and dispatch.status[row] in ("optimal", "acceptable"):
             net = plan_net(scenario, dispatch, row)
+            _start_at(net, scenario, dispatch, row)
             if _run(net):
                 rows.append(_compare(net, scenario, dispatch, row))
             else:
@@ -85,9 +87,20 @@ def verify(
     )
 
 
+def _start_at(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> None:
+    """Give the power flow the dispatch's voltages to start from.
+
+    Its equations have several solutions, and elsewhere it may find another than the one to check.
+    """
+    position = bus_positions(net, scenario)
+    vm, va = dispatch.vm_pu[row][position], dispatch.va_degree[row][position]
+    start = {"vm_pu": np.nan_to_num(vm, nan=1.0), "va_degree": np.nan_to_num(va)}
+    net.res_bus = pd.DataFrame(start, index=net.bus.index)
+
+
 def _run(net: Any) -> bool:
-    """Run the power flow; from a DC start, then flat."""
-    for init in ("dc", "flat"):
+    """Run the power flow; from the voltages in the net, then from a DC start, then flat."""
+    for init in ("results", "dc", "flat"):
         try:
             pp.runpp(
                 net,
