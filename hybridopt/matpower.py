@@ -212,27 +212,23 @@ def _position(piece: str, close: str) -> int:
 
 
 def _read_matrix(file: MatpowerFile, name: str, line: int, body: list[tuple[int, str]]) -> None:
-    rows: list[list[float]] = []
+    """Read the rows of a matrix; a wrong one becomes a row of NaN, so that none is missing."""
+    rows: list[list[float] | None] = []
     lines: list[int] = []
-    sound = True
     for at, part in body:
         for written in part.split(";"):
-            if not written.strip():
-                continue
-            row = _read_row(file, name, at, written)
-            sound &= row is not None
-            if row:
-                rows.append(row)
+            if written.strip():
+                rows.append(_read_row(file, name, at, written))
                 lines.append(at)
-    widths = [len(row) for row in rows]
-    for at, width in zip(lines, widths, strict=True):
-        if width != widths[0]:
-            message = f"mpc.{name}: the row has {width} columns, the first has {widths[0]}"
-            file.note(at, message)
-            sound = False
-    if sound:
-        data = np.array(rows, dtype=float).reshape(len(rows), widths[0] if widths else 0)
-        file.tables[name] = Table(line, data, tuple(lines))
+    width = next((len(row) for row in rows if row), 0)
+    data = np.full((len(rows), width), np.nan)
+    for k, row in enumerate(rows):
+        if row is not None and len(row) != width:
+            message = f"mpc.{name}: the row has {len(row)} columns, the first has {width}"
+            file.note(lines[k], message)
+        elif row is not None:
+            data[k] = row
+    file.tables[name] = Table(line, data, tuple(lines))
 
 
 def _read_row(file: MatpowerFile, name: str, line: int, written: str) -> list[float] | None:

@@ -46,21 +46,26 @@ def check_matpower(file: MatpowerFile) -> None:
     """Add a finding for everything that is wrong with what a file assigns."""
     _check_scalars(file)
     _check_other_tables(file)
+    sound = {kind for kind in COLUMNS if _is_table(file, kind)}
     for kind in COLUMNS:
-        if kind not in file.lines:
-            file.note(file.last_line, f"the file ends, and has no mpc.{kind}: is it cut off?")
-        elif kind in file.tables:
-            _check_shape(file, kind)
-        elif kind in file.numbers or kind in file.texts or kind in file.names:
-            file.note(file.lines[kind], f"mpc.{kind} must be a table")
-    if file.findings:
-        return
-    _check_buses(file)
-    _check_gens(file)
-    _check_branches(file)
-    _check_costs(file)
-    if not file.findings:
-        _check_isolated(file)
+        if kind in sound:
+            _check_numbers(file, kind)
+    # Rows that cannot be read have their finding: what is said about values leaves them out.
+    broken = {int(finding.place.rpartition(":")[2]) for finding in file.findings}
+    known = None
+    if "bus" in sound:
+        _check_buses(file, broken)
+        if broken.isdisjoint(file.tables["bus"].row_line):
+            known = column(file.tables["bus"], "bus", "BUS_I")
+    if "gen" in sound:
+        _check_gens(file, broken, known)
+    if "branch" in sound:
+        _check_branches(file, broken, known)
+    if "gencost" in sound:
+        n_gen = len(file.tables["gen"].rows) if "gen" in sound else None
+        _check_costs(file, broken, n_gen)
+    if known is not None and {"gen", "branch"} <= sound:
+        _check_isolated(file, broken)
 
 
 def _check_scalars(file: MatpowerFile) -> None:
@@ -93,99 +98,144 @@ def _check_other_tables(file: MatpowerFile) -> None:
             file.note(line, f"mpc.{name} is not modelled; remove it to go on without it")
 
 
-def _check_shape(file: MatpowerFile, kind: str) -> None:
-    """Tables that are empty or too narrow, and NaN."""
-    table = file.tables[kind]
-    if not len(table.rows):
+def _is_table(file: MatpowerFile, kind: str) -> bool:
+    """Whether a table is there with the columns that it must have."""
+    table = file.tables.get(kind)
+    if kind not in file.lines:
+        file.note(file.last_line, f"the file ends, and has no mpc.{kind}: is it cut off?")
+    elif table is None:
+        if kind in file.numbers or kind in file.texts or kind in file.names:
+            file.note(file.lines[kind], f"mpc.{kind} must be a table")
+    elif not len(table.rows):
         file.note(table.line, f"mpc.{kind} is empty")
-        return
-    width = table.rows.shape[1]
-    if width < LEAST[kind]:
+    elif table.rows.shape[1] < LEAST[kind]:
+        width = table.rows.shape[1]
         file.note(table.line, f"mpc.{kind} has {width} columns, version 2 has {LEAST[kind]}")
-        return
+    else:
+        return True
+    return False
+
+
+def _check_numbers(file: MatpowerFile, kind: str) -> None:
+    """NaN, and infinite values where they mean nothing."""
+    table = file.tables[kind]
+    noted = {finding.place for finding in file.findings}
     finite, open_ended = (names.split() for names in USED[kind])
     for name in (*finite, *open_ended):
         values = column(table, kind, name)
         wrong = np.isnan(values) if name in open_ended else ~np.isfinite(values)
         for k in np.flatnonzero(wrong):
-            file.note(table.row_line[k], f"mpc.{kind}: {name} is {values[k]}, not a number")
+            if f"{file.source}:{table.row_line[k]}" not in noted:
+                file.note(table.row_line[k], f"mpc.{kind}: {name} is {values[k]}, not a number")
 
 
-def _rows(file: MatpowerFile, kind: str, wrong: np.ndarray, message: str, *names: str) -> None:
+def _rows(
+    file: MatpowerFile,
+    kind: str,
+    broken: set[int],
+    wrong: np.ndarray,
+    message: str,
+    *names: str,
+) -> None:
     """Note a finding at each wrong row; ``{}`` in the message takes the named columns."""
     table = file.tables[kind]
     for k in np.flatnonzero(wrong):
-        values = [f"{column(table, kind, name)[k]:g}" for name in names]
-        file.note(table.row_line[k], f"mpc.{kind}: {message.format(*values)}")
+        if table.row_line[k] not in broken:
+            values = [f"{column(table, kind, name)[k]:g}" for name in names]
+            file.note(table.row_line[k], f"mpc.{kind}: {message.format(*values)}")
 
 
-def _check_buses(file: MatpowerFile) -> None:
+def _check_buses(file: MatpowerFile, broken: set[int]) -> None:
     bus = file.tables["bus"]
     number, kind = column(bus, "bus", "BUS_I"), column(bus, "bus", "TYPE")
     bad = (number < 1) | (number != np.round(number))
-    _rows(file, "bus", bad, "the number of a bus must be whole and positive, found {}", "BUS_I")
+    _rows(
+        file,
+        "bus",
+        broken,
+        bad,
+        "the number of a bus must be whole and positive, found {}",
+        "BUS_I",
+    )
     _, first = np.unique(number, return_index=True)
     again = np.ones(len(number), dtype=bool)
     again[first] = False
-    _rows(file, "bus", again, "bus {} stands twice in the table", "BUS_I")
+    _rows(file, "bus", broken, again, "bus {} stands twice in the table", "BUS_I")
     message = "TYPE of bus {} must be 1, 2, 3 or 4, found {}"
-    _rows(file, "bus", ~np.isin(kind, (1, 2, 3, 4)), message, "BUS_I", "TYPE")
+    _rows(file, "bus", broken, ~np.isin(kind, (1, 2, 3, 4)), message, "BUS_I", "TYPE")
     low, high = column(bus, "bus", "VMIN"), column(bus, "bus", "VMAX")
     message = "VMIN {1} of bus {0} lies above VMAX {2}"
-    _rows(file, "bus", low > high, message, "BUS_I", "VMIN", "VMAX")
+    _rows(file, "bus", broken, low > high, message, "BUS_I", "VMIN", "VMAX")
     negative = column(bus, "bus", "BASE_KV") < 0
-    _rows(file, "bus", negative, "BASE_KV of bus {} is negative: {}", "BUS_I", "BASE_KV")
+    _rows(file, "bus", broken, negative, "BASE_KV of bus {} is negative: {}", "BUS_I", "BASE_KV")
 
 
-def _check_gens(file: MatpowerFile) -> None:
+def _check_gens(file: MatpowerFile, broken: set[int], known: np.ndarray | None) -> None:
     gen = file.tables["gen"]
-    known = np.isin(column(gen, "gen", "GEN_BUS"), column(file.tables["bus"], "bus", "BUS_I"))
-    _rows(file, "gen", ~known, "there is no bus {} for the generator", "GEN_BUS")
+    if known is not None:
+        missing = ~np.isin(column(gen, "gen", "GEN_BUS"), known)
+        _rows(file, "gen", broken, missing, "there is no bus {} for the generator", "GEN_BUS")
     on = column(gen, "gen", "GEN_STATUS") > 0
     for low, high in (("PMIN", "PMAX"), ("QMIN", "QMAX")):
         crossed = on & (column(gen, "gen", low) > column(gen, "gen", high))
         message = f"{low} {{1}} of the generator at bus {{0}} lies above {high} {{2}}"
-        _rows(file, "gen", crossed, message, "GEN_BUS", low, high)
+        _rows(file, "gen", broken, crossed, message, "GEN_BUS", low, high)
     zero = on & (column(gen, "gen", "VG") <= 0)
-    _rows(file, "gen", zero, "VG at bus {} must be above 0, found {}", "GEN_BUS", "VG")
+    _rows(file, "gen", broken, zero, "VG at bus {} must be above 0, found {}", "GEN_BUS", "VG")
     slanted = on & (column(gen, "gen", "PC1") != column(gen, "gen", "PC2"))
     message = "a capability curve (PC1 {1}, PC2 {2}) at bus {0} is not modelled; set both to 0"
-    _rows(file, "gen", slanted, message, "GEN_BUS", "PC1", "PC2")
+    _rows(file, "gen", broken, slanted, message, "GEN_BUS", "PC1", "PC2")
 
 
-def _check_branches(file: MatpowerFile) -> None:
+def _check_branches(file: MatpowerFile, broken: set[int], known: np.ndarray | None) -> None:
     branch = file.tables["branch"]
     at = {name: column(branch, "branch", name) for name in COLUMNS["branch"]}
-    buses = column(file.tables["bus"], "bus", "BUS_I")
     for end in ("F_BUS", "T_BUS"):
         message = f"there is no bus {{1}} for branch {{0}}-{{1}} ({end})"
         names = ("T_BUS", "F_BUS") if end == "F_BUS" else ("F_BUS", "T_BUS")
-        _rows(file, "branch", ~np.isin(at[end], buses), message, *names)
+        if known is not None:
+            _rows(file, "branch", broken, ~np.isin(at[end], known), message, *names)
     ends = ("F_BUS", "T_BUS")
     loop = at["F_BUS"] == at["T_BUS"]
-    _rows(file, "branch", loop, "branch {}-{} begins and ends at one bus", *ends)
+    _rows(file, "branch", broken, loop, "branch {}-{} begins and ends at one bus", *ends)
     zero = (at["BR_R"] == 0) & (at["BR_X"] == 0)
     message = "branch {}-{} has no impedance (BR_R and BR_X are 0); make its ends one bus"
-    _rows(file, "branch", zero, message, *ends)
+    _rows(file, "branch", broken, zero, message, *ends)
     status = ~np.isin(at["BR_STATUS"], (0, 1))
-    _rows(file, "branch", status, "BR_STATUS of {}-{} must be 0 or 1, found {}", *ends, "BR_STATUS")
-    _rows(file, "branch", at["TAP"] < 0, "TAP of {}-{} is negative: {}", *ends, "TAP")
+    _rows(
+        file,
+        "branch",
+        broken,
+        status,
+        "BR_STATUS of {}-{} must be 0 or 1, found {}",
+        *ends,
+        "BR_STATUS",
+    )
+    _rows(file, "branch", broken, at["TAP"] < 0, "TAP of {}-{} is negative: {}", *ends, "TAP")
     message = "RATE_A of {}-{} is negative: {}"
-    _rows(file, "branch", at["RATE_A"] < 0, message, *ends, "RATE_A")
+    _rows(file, "branch", broken, at["RATE_A"] < 0, message, *ends, "RATE_A")
     message = "ANGMIN {2} of branch {0}-{1} lies above ANGMAX {3}"
-    _rows(file, "branch", at["ANGMIN"] > at["ANGMAX"], message, *ends, "ANGMIN", "ANGMAX")
+    _rows(file, "branch", broken, at["ANGMIN"] > at["ANGMAX"], message, *ends, "ANGMIN", "ANGMAX")
 
 
-def _check_costs(file: MatpowerFile) -> None:
+def _check_costs(file: MatpowerFile, broken: set[int], n_gen: int | None) -> None:
     """Rows of costs: as many as generators (twice as many with reactive power), and sound."""
-    cost, n_gen = file.tables["gencost"], len(file.tables["gen"].rows)
+    cost = file.tables["gencost"]
     n = len(cost.rows)
-    if n not in (n_gen, 2 * n_gen):
+    if n_gen is not None and n not in (n_gen, 2 * n_gen):
         message = f"mpc.gencost has {n} rows, but mpc.gen has {n_gen}: give one for each generator"
         file.note(cost.line, message)
     for k, (row, at) in enumerate(zip(cost.rows, cost.row_line, strict=True)):
+        if at in broken:
+            continue
         message = cost_finding(row)
-        if not message and n == 2 * n_gen and k >= n_gen and cost_values(row)[-1].any():
+        if (
+            not message
+            and n_gen is not None
+            and n == 2 * n_gen
+            and k >= n_gen
+            and cost_values(row)[-1].any()
+        ):
             message = "costs of reactive power are not modelled"
         if message:
             file.note(at, f"mpc.gencost: {message}")
@@ -219,7 +269,7 @@ def cost_finding(row: np.ndarray) -> str:
     return message
 
 
-def _check_isolated(file: MatpowerFile) -> None:
+def _check_isolated(file: MatpowerFile, broken: set[int]) -> None:
     """Buses that nothing connects, and equipment in service at buses said to be isolated."""
     bus, gen, branch = (file.tables[kind] for kind in ("bus", "gen", "branch"))
     number = column(bus, "bus", "BUS_I")
@@ -228,14 +278,14 @@ def _check_isolated(file: MatpowerFile) -> None:
     ends = np.array([column(branch, "branch", e) for e in ("F_BUS", "T_BUS")])
     alone = ~off & ~np.isin(number, ends[:, closed]) & (len(number) > 1)
     message = "bus {} is isolated: no branch in service connects it; TYPE 4 leaves it out"
-    _rows(file, "bus", alone, message, "BUS_I")
+    _rows(file, "bus", broken, alone, message, "BUS_I")
     message = "bus {} is isolated (TYPE 4), but has a load or shunt; set both to 0, or TYPE to 1"
     used = (bus.rows[:, 2:6] != 0).any(axis=1)
-    _rows(file, "bus", off & used, message, "BUS_I")
+    _rows(file, "bus", broken, off & used, message, "BUS_I")
     at_off = np.isin(column(gen, "gen", "GEN_BUS"), number[off])
     message = "the generator at bus {} is in service, the bus is not (TYPE 4)"
     running = column(gen, "gen", "GEN_STATUS") > 0
-    _rows(file, "gen", at_off & running, message, "GEN_BUS")
+    _rows(file, "gen", broken, at_off & running, message, "GEN_BUS")
     touching = np.isin(ends, number[off]).any(axis=0) & closed
     message = "branch {}-{} is in service, but ends at a bus that is not (TYPE 4)"
-    _rows(file, "branch", touching, message, "F_BUS", "T_BUS")
+    _rows(file, "branch", broken, touching, message, "F_BUS", "T_BUS")
