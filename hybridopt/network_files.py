@@ -8,6 +8,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pandapower as pp
+import pandas as pd
 from packaging.version import InvalidVersion, Version
 from pandapower.convert_format import __format_version__
 
@@ -52,14 +53,15 @@ def _excel_net(path: Path, name: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            with pd.ExcelFile(path) as book:
+                sheets = set(book.sheet_names)
             net = pp.from_excel(str(path), convert=True)
-        if not isinstance(net, pp.pandapowerNet) or "bus" not in net:
-            raise InputError([Finding(name, "is a workbook, but holds no pandapower network")])
-    except InputError:
-        raise
     except Exception as error:
         message = f"pandapower cannot read it: {_said(error)}; pandapower.to_excel writes networks"
         raise InputError([Finding(name, message)]) from error
+    if not {"bus", "parameters"} <= sheets:
+        message = "is a workbook, but not a pandapower network; pandapower.to_excel writes one"
+        raise InputError([Finding(name, message)])
     net.pwl_cost["points"] = [_points(value) for value in net.pwl_cost.points]
     return net
 

@@ -17,6 +17,12 @@ SOURCES = ("ext_grid", "gen", "sgen", "storage")
 MODELLED = ("bus", "load", "switch", "shunt", "line", "trafo", *SOURCES)
 HARMLESS = {"measurement", "poly_cost", "group", "characteristic", "pwl_cost", "controller"}
 HARMLESS |= {"substation", "loadcases"}  # SimBench's
+# Columns that make a table's other columns mean something else, which is not modelled.
+FLAGS = {
+    "gen": "reactive_capability_curve",
+    "sgen": "reactive_capability_curve",
+    "shunt": "step_dependency_table",
+}
 ENDS = {"bus": [], "line": ["from_bus", "to_bus"], "trafo": ["hv_bus", "lv_bus"], "switch": ["bus"]}
 # Columns that are used as they are; ">" asks for more than 0.
 NUMBERS = {
@@ -89,6 +95,10 @@ def _unmodelled(net: Any, source: str) -> list[Finding]:
         resistive = (net.switch.et == "b") & (net.switch.closed == True) & (net.switch.z_ohm > 0)  # noqa: E712
         if resistive.any():
             found.append(("switch (closed, with an impedance)", int(resistive.sum())))
+    for table, flag in FLAGS.items():
+        used = (net[table].get(flag, pd.Series(False, net[table].index)) == True).sum()  # noqa: E712
+        if used:
+            found.append((f"{table} ({flag})", int(used)))
     zip_columns = [c for c in net.load.columns if c.startswith("const_")]
     if len(net.load) and zip_columns and (net.load[zip_columns].fillna(0) != 0).any(axis=None):
         found.append(("load (constant impedance or current)", len(net.load)))
