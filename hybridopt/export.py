@@ -9,7 +9,7 @@ import numpy as np
 import pandapower as pp
 
 from hybridopt.network_branches import charging_as_shunts
-from hybridopt.network_units import CONSUMERS
+from hybridopt.network_units import CONSUMERS, pieces_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,13 +137,8 @@ def _add_cost(
     grid, sign = dispatch.grid, -1.0 if table in CONSUMERS else 1.0
     points = grid.gen_pwl[k] if k < grid.n_gen else None
     if points is not None:
-        mw, cost = points[:, 0] * sign, points[:, 1]
-        if sign < 0:
-            mw, cost = mw[::-1], cost[::-1]
-        slope = np.diff(cost) / np.diff(mw)
-        pieces = np.column_stack([mw[:-1], mw[1:], slope]).tolist()
-        cp0 = float(cost[0] - slope[0] * mw[0])
-        pp.create_pwl_cost(net, index, table, pieces, check=False, cp0_eur=cp0)
+        slopes, cp0 = pieces_of(points[:: int(sign)] * [sign, 1.0])
+        pp.create_pwl_cost(net, index, table, slopes, check=False, cp0_eur=cp0)
         return
     known = k < grid.n_gen
     written = grid.gen_cost[k] if known else scenario.space.sites.operating_cost

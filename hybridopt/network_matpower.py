@@ -21,6 +21,7 @@ from hybridopt.matpower_findings import (
     cost_values,
 )
 from hybridopt.network_branches import UNRATED_KA, UNRATED_MVA
+from hybridopt.network_units import pieces_of
 
 if TYPE_CHECKING:
     from hybridopt.matpower import MatpowerFile
@@ -139,11 +140,8 @@ def _add_costs(net: Any, file: MatpowerFile) -> None:
         )
     for k, model, values in costs:
         if model == SEGMENTS:
-            mw, cost = values[::2], values[1::2]
-            slope = np.diff(cost) / np.diff(mw)
-            pieces = np.column_stack([mw[:-1], mw[1:], slope]).tolist()
-            cp0 = float(cost[0] - slope[0] * mw[0])
-            pp.create_pwl_cost(net, k, "gen", pieces, check=False, cp0_eur=cp0)
+            slopes, cp0 = pieces_of(values.reshape(-1, 2))
+            pp.create_pwl_cost(net, k, "gen", slopes, check=False, cp0_eur=cp0)
 
 
 def _add_branches(net: Any, file: MatpowerFile) -> None:

@@ -166,6 +166,14 @@ def pieces(net: Any, keys: list[tuple[str, int]]) -> tuple[Floats | None, ...]:
     return tuple(found.get(key) for key in keys)
 
 
+def pieces_of(points: Floats) -> tuple[list[list[float]], float]:
+    """Turn points, (n_point, 2), MW and currency per hour, into ``points`` and ``cp0_eur``."""
+    mw, cost = points.T
+    slope = np.diff(cost) / np.diff(mw)
+    slopes = np.column_stack([mw[:-1], mw[1:], slope]).tolist()
+    return slopes, float(cost[0] - slope[0] * mw[0])
+
+
 def storage(net: Any, base: float) -> tuple[Storage, NDArray[np.int64]]:
     """Controllable storage, and the net's index of the bus of each.
 
