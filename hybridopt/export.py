@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
     """Make a net that ``pandapower.runpp`` solves to one hour of a dispatch.
 
-    Grid-forming units (external grids, generators, grid-forming DG) become ``gen``, the first of
-    each energised island with ``slack=True``: without one, pandapower drops the island. Other
-    sources become ``sgen``. Controllable loads and storage stay what they are, with the power of
+    Generators and grid-forming units (external grids, grid-forming DG) become ``gen``, the first
+    of each energised island that forms it with ``slack=True``: without one, pandapower drops the
+    island. Other sources become ``sgen``. Controllable loads and storage stay what they are, with the power of
     the dispatch. Loads keep their nominal power; ``scaling`` carries the hour's factor and what is
     served. Charging of transformers becomes shunts. Bus names carry the labels.
 
@@ -105,11 +105,11 @@ def _replace_units(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -
             table, index = kind, int(grid.gen_index[k])
             set_to = {"p_mw": -p, "q_mvar": -q, "scaling": 1.0, "in_service": running}
             net[table].loc[index, list(set_to)] = list(set_to.values())
-        elif not forming:
+        elif not forming and kind != "gen":
             index = pp.create_sgen(net, label_of[bus], p, q, name=name, in_service=running)
             table = "sgen"
         else:
-            slack = running and int(island[bus]) not in has_slack
+            slack = forming and running and int(island[bus]) not in has_slack
             if slack:
                 has_slack.add(int(island[bus]))
             vm = dispatch.vm_pu[row, bus]

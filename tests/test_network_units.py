@@ -239,6 +239,20 @@ def test_dispatch_of_a_controllable_load_passes_the_referee():
     assert (cost.cp0_eur, cost.cp1_eur_per_mw, cost.cp2_eur_per_mw2) == (7.0, -40.0, 2.0)
 
 
+def test_a_condenser_holds_its_voltage_in_the_exported_net():
+    net = two_bus(max_i_ka=1.0)
+    pp.create_gen(net, 1, 0.0, min_p_mw=0.0, max_p_mw=0.0, min_q_mvar=-1.0, max_q_mvar=1.0)
+    scenario = load_case({}, net=net)
+    dispatcher = Dispatcher(
+        scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
+    )
+    dispatch = dispatcher.dispatch(Plan())
+    out = plan_net(scenario, dispatch, 0)
+    assert out.gen.slack.tolist() == [True, False]
+    assert out.gen.max_q_mvar[1] == pytest.approx(1.0)
+    assert verify(scenario, dispatch).max_mismatch_mva < 1e-3
+
+
 def test_exported_pieces_are_those_of_the_net():
     scenario = load_case({}, net=full_net())
     dispatcher = Dispatcher(
