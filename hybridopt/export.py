@@ -25,9 +25,9 @@ def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
 
     Generators and grid-forming units (external grids, grid-forming DG) become ``gen``, the first
     of each energised island that forms it with ``slack=True``: without one, pandapower drops the
-    island. Other sources become ``sgen``. Controllable loads and storage stay what they are, with the power of
-    the dispatch. Loads keep their nominal power; ``scaling`` carries the hour's factor and what is
-    served. Charging of transformers becomes shunts. Bus names carry the labels.
+    island. Other sources become ``sgen``. Controllable loads and fixed storage stay what they are,
+    with the power of the dispatch. Loads keep their nominal power; ``scaling`` carries the hour's
+    factor and what is served. Charging of transformers becomes shunts. Bus names carry the labels.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
     net.load.loc[grid.load_index, "in_service"] = grid.load_in_service
     net.shunt.loc[grid.shunt_index, "in_service"] = grid.shunt_in_service
     charging_as_shunts(net)
-    net.storage["in_service"] = False
+    net.storage["in_service"] = False  # those that the dispatch knows are put back
     _replace_units(net, scenario, dispatch, row)
     set_loads(net, scenario, dispatch, row)
     return net

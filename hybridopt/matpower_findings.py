@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hybridopt.matpower_costs import check_costs
+
 if TYPE_CHECKING:
     from hybridopt.matpower import MatpowerFile, Table
 
@@ -30,7 +32,6 @@ USED = {
 }
 IGNORED = {"version", "baseMVA", "areas", "bus_name", "branch_name", "gen_name", "genfuel"}
 IGNORED |= {"gentype", "name", "casename", "source", "dclinecost"}
-SEGMENTS, POLYNOMIAL = 1, 2
 ISOLATED = 4
 
 
@@ -63,7 +64,7 @@ def check_matpower(file: MatpowerFile) -> None:
         _check_branches(file, broken, known)
     if "gencost" in sound:
         n_gen = len(file.tables["gen"].rows) if "gen" in sound else None
-        _check_costs(file, broken, n_gen)
+        check_costs(file, broken, n_gen)
     if known is not None and {"gen", "branch"} <= sound:
         _check_isolated(file, broken)
 
@@ -216,57 +217,6 @@ def _check_branches(file: MatpowerFile, broken: set[int], known: np.ndarray | No
     _rows(file, "branch", broken, at["RATE_A"] < 0, message, *ends, "RATE_A")
     message = "ANGMIN {2} of branch {0}-{1} lies above ANGMAX {3}"
     _rows(file, "branch", broken, at["ANGMIN"] > at["ANGMAX"], message, *ends, "ANGMIN", "ANGMAX")
-
-
-def _check_costs(file: MatpowerFile, broken: set[int], n_gen: int | None) -> None:
-    """Rows of costs: as many as generators (twice as many with reactive power), and sound."""
-    cost = file.tables["gencost"]
-    n = len(cost.rows)
-    if n_gen is not None and n not in (n_gen, 2 * n_gen):
-        message = f"mpc.gencost has {n} rows, but mpc.gen has {n_gen}: give one for each generator"
-        file.note(cost.line, message)
-    for k, (row, at) in enumerate(zip(cost.rows, cost.row_line, strict=True)):
-        if at in broken:
-            continue
-        message = cost_finding(row)
-        if (
-            not message
-            and n_gen is not None
-            and n == 2 * n_gen
-            and k >= n_gen
-            and cost_values(row)[-1].any()
-        ):
-            message = "costs of reactive power are not modelled"
-        if message:
-            file.note(at, f"mpc.gencost: {message}")
-
-
-def cost_values(row: np.ndarray) -> tuple[int, np.ndarray]:
-    """MODEL, and the numbers that count: coefficients, or MW and cost in turn."""
-    model, count = int(row[0]), int(row[3])
-    return model, row[4 : 4 + count * (2 if model == SEGMENTS else 1)]
-
-
-def cost_finding(row: np.ndarray) -> str:
-    """What is wrong with a row of costs, or nothing."""
-    model, count = row[0], row[3]
-    if model not in (SEGMENTS, POLYNOMIAL):
-        return f"MODEL must be 1 (piecewise linear) or 2 (polynomial), found {model:g}"
-    least = 2 if model == SEGMENTS else 1
-    if count != round(count) or count < least:
-        return f"NCOST must be a whole number of at least {least}, found {count:g}"
-    numbers = int(count) * (2 if model == SEGMENTS else 1)
-    if numbers > len(row) - 4:
-        return f"NCOST {count:g} asks for {numbers} numbers, the row has {len(row) - 4}"
-    _, values = cost_values(row)
-    message = ""
-    if not np.isfinite(values).all():
-        message = "a number of the cost is infinite or NaN"
-    elif row[4 + numbers :].any():
-        message = f"numbers stand behind the {numbers} that NCOST {count:g} asks for"
-    elif model == SEGMENTS and (np.diff(values[::2]) <= 0).any():
-        message = "the points of a piecewise linear cost must rise in MW"
-    return message
 
 
 def _check_isolated(file: MatpowerFile, broken: set[int]) -> None:

@@ -13,13 +13,8 @@ import pandapower as pp
 
 from hybridopt.errors import InputError
 from hybridopt.matpower import parse_matpower
-from hybridopt.matpower_findings import (
-    ISOLATED,
-    SEGMENTS,
-    check_matpower,
-    column,
-    cost_values,
-)
+from hybridopt.matpower_costs import SEGMENTS, cost_values
+from hybridopt.matpower_findings import ISOLATED, check_matpower, column
 from hybridopt.network_branches import UNRATED_KA, UNRATED_MVA
 from hybridopt.network_units import pieces_of
 
