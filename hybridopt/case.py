@@ -137,7 +137,8 @@ def case_of_network(network: str) -> Case:
     ----------
     network : as the key ``network`` of a case file, relative to the working directory
     """
-    data = {"network": network, "title": network, "currency": "cost units"}
+    currency = "USD" if Path(network).suffix.lower() == ".m" else "cost units"  # MATPOWER's
+    data = {"network": network, "title": network, "currency": currency}
     return make_case(data, Path(network).stem)
 
 

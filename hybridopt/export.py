@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandapower as pp
 
+from hybridopt.network_branches import charging_as_shunts
+from hybridopt.network_units import CONSUMERS, pieces_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,10 +23,11 @@ if TYPE_CHECKING:
 def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
     """Make a net that ``pandapower.runpp`` solves to one hour of a dispatch.
 
-    Grid-forming units (external grids, generators, grid-forming DG) become ``gen``, the first of
-    each energised island with ``slack=True``: without one, pandapower drops the island. Other
-    units become ``sgen``. Loads keep their nominal power; ``scaling`` carries the hour's factor
-    and what is served. Bus names carry the labels.
+    Generators and grid-forming units (external grids, grid-forming DG) become ``gen``, the first
+    of each energised island that forms it with ``slack=True``: without one, pandapower drops the
+    island. Other sources become ``sgen``. Controllable loads and fixed storage stay what they are,
+    with the power of the dispatch. Loads keep their nominal power; ``scaling`` carries the hour's
+    factor and what is served. Charging of transformers becomes shunts. Bus names carry the labels.
 
     Parameters
     ----------
@@ -38,13 +42,15 @@ def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
     grid = dispatch.grid
     offset = scenario.case.bus_label_offset
     net.bus["name"] = [str(i + offset) for i in net.bus.index]
-    for table, kind in (("line", "line"), ("trafo", "trafo")):
-        mine = [k for k, name in enumerate(grid.branch_kind) if name == kind]
+    for table in ("line", "trafo"):
+        mine = [k for k, kind in enumerate(grid.branch_kind) if kind == table]
         net[table].loc[grid.branch_index[mine], "in_service"] = grid.branch_usable()[mine]
     position = bus_positions(net, scenario)
     net.bus["in_service"] = grid.bus_in_service[position]
     net.load.loc[grid.load_index, "in_service"] = grid.load_in_service
     net.shunt.loc[grid.shunt_index, "in_service"] = grid.shunt_in_service
+    charging_as_shunts(net)
+    net.storage["in_service"] = False  # those that the dispatch knows are put back
     _replace_units(net, scenario, dispatch, row)
     set_loads(net, scenario, dispatch, row)
     return net
@@ -85,7 +91,7 @@ def _replace_units(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -
             list(zip(net.bus.index, bus_positions(net, scenario), strict=True))
         )
     }
-    for table in ("ext_grid", "gen", "sgen", "poly_cost"):
+    for table in ("ext_grid", "gen", "sgen", "poly_cost", "pwl_cost"):
         net[table] = net[table].iloc[0:0].copy()
     island = grid.islands()
     has_slack: set[int] = set()
@@ -95,11 +101,15 @@ def _replace_units(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -
         forming = sites.grid_forming if kind == "dg" else bool(grid.gen_forming[k])
         running = bool(dispatch.running[row, k])
         p, q = float(dispatch.p_mw[row, k]), float(dispatch.q_mvar[row, k])
-        if not forming:
+        if kind in CONSUMERS:
+            table, index = kind, int(grid.gen_index[k])
+            set_to = {"p_mw": -p, "q_mvar": -q, "scaling": 1.0, "in_service": running}
+            net[table].loc[index, list(set_to)] = list(set_to.values())
+        elif not forming and kind != "gen":
             index = pp.create_sgen(net, label_of[bus], p, q, name=name, in_service=running)
             table = "sgen"
         else:
-            slack = running and int(island[bus]) not in has_slack
+            slack = forming and running and int(island[bus]) not in has_slack
             if slack:
                 has_slack.add(int(island[bus]))
             vm = dispatch.vm_pu[row, bus]
@@ -115,9 +125,27 @@ def _replace_units(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -
                 **_limits(scenario, dispatch, k),
             )
             table = "gen"
-        cost = sites.operating_cost if kind == "dg" else grid.gen_cost[k]
-        c0, c1, c2 = (*map(float, cost[:3]), 0.0, 0.0, 0.0)[:3]
-        pp.create_poly_cost(net, index, table, cp1_eur_per_mw=c1, cp0_eur=c0, cp2_eur_per_mw2=c2)
+        _add_cost(net, scenario, dispatch, k, table, index)
+
+
+def _add_cost(
+    net: Any, scenario: Scenario, dispatch: Dispatch, k: int, table: str, index: int
+) -> None:
+    """Give a unit of the net its cost, as a function of what its table counts as positive."""
+    if table == "storage":
+        return
+    grid, sign = dispatch.grid, -1.0 if table in CONSUMERS else 1.0
+    points = grid.gen_pwl[k] if k < grid.n_gen else None
+    if points is not None:
+        slopes, cp0 = pieces_of(points[:: int(sign)] * [sign, 1.0])
+        pp.create_pwl_cost(net, index, table, slopes, check=False, cp0_eur=cp0)
+        return
+    known = k < grid.n_gen
+    written = grid.gen_cost[k] if known else scenario.space.sites.operating_cost
+    cost = [float(c) * sign**n for n, c in enumerate(written)]
+    c0, c1, c2 = (*cost, 0.0, 0.0, 0.0)[:3]
+    more = {f"cp{n}_eur_per_mw{n}": c for n, c in enumerate(cost) if n > 2 and c}
+    pp.create_poly_cost(net, index, table, c1, cp0_eur=c0, cp2_eur_per_mw2=c2, check=False, **more)
 
 
 def _limits(scenario: Scenario, dispatch: Dispatch, k: int) -> dict[str, float]:

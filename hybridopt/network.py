@@ -1,4 +1,4 @@
-"""Networks in: pandapower's built-ins and files, checked and made ready.
+"""Networks in: pandapower's built-ins, SimBench's codes and files, checked and made ready.
 
 The user's net is never altered: every function works on a copy.
 """
@@ -6,21 +6,19 @@ The user's net is never altered: every function works on a copy.
 from __future__ import annotations
 
 import copy
-import json
-import logging
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pandapower as pp
 import pandapower.networks
-from packaging.version import InvalidVersion, Version
-from pandapower.convert_format import __format_version__
 
 from hybridopt.errors import Finding, InputError
+from hybridopt.network_files import SUFFIXES, read_network_file
 from hybridopt.network_findings import ENDS, MODELLED, network_findings
 
-NOT_A_NETWORK = "is not a pandapower network; pandapower.to_json writes one"
+SIMBENCH_CODE = re.compile(r"\d-[A-Za-z_]+-[\w.]*-[\w.]*-\d-(sw|no_sw)")
 
 
 def read_network(name: str, folder: Path | None = None) -> Any:
@@ -28,7 +26,8 @@ def read_network(name: str, folder: Path | None = None) -> Any:
 
     Parameters
     ----------
-    name : a pandapower built-in ("case9", "create_cigre_network_mv"), or a ``.json`` file
+    name : a pandapower built-in ("case9", "create_cigre_network_mv"), a SimBench code
+        ("1-LV-rural1--0-sw"), or a file: pandapower's ``.json`` or ``.xlsx``, MATPOWER's ``.m``
     folder : where a relative path starts; the working directory by default
 
     Returns
@@ -38,15 +37,20 @@ def read_network(name: str, folder: Path | None = None) -> Any:
     Raises
     ------
     InputError
-        Unknown name, missing or unreadable file, or a file of a newer pandapower.
+        Unknown name, missing or unreadable file, a file of a newer pandapower, or everything
+        that is wrong with a MATPOWER file.
     """
-    if Path(name).suffix.lower() in {".json", ".xlsx", ".m"}:
-        return _read_file((folder or Path()) / name, name)
+    if Path(name).suffix.lower() in SUFFIXES:
+        return read_network_file((folder or Path()) / name, name)
+    if SIMBENCH_CODE.fullmatch(name):
+        return _simbench_net(name)
     maker = getattr(pandapower.networks, name, None) if name in _makers() else None
     if maker is None:
         close = get_close_matches(name, _makers(), n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        message = f"no such network: give a pandapower built-in{hint} or a .json file"
+        message = (
+            f"no such network: give a pandapower built-in{hint}, or a file ({', '.join(SUFFIXES)})"
+        )
         raise InputError([Finding(name, message)])
     try:
         net = maker()
@@ -67,67 +71,21 @@ def _makers() -> list[str]:
     )
 
 
-def _read_file(path: Path, name: str) -> Any:
-    if not path.exists():
-        raise InputError([Finding(name, f"network file not found: {path}")])
-    if path.suffix.lower() != ".json":
-        message = f"{path.suffix} files are not read yet: save the network as pandapower .json"
-        raise InputError([Finding(name, message)])
-    text, data = _read_json(path, name)
-    if not str(data.get("_class")).startswith("pandapowerNet"):
-        raise InputError([Finding(name, NOT_A_NETWORK)])
-    if _is_newer(data):
-        raise InputError([Finding(name, _too_new(data))])
-    logging.getLogger("pandapower").setLevel(logging.ERROR)
+def _simbench_net(code: str) -> Any:
+    """Read a network of SimBench, which must be installed for it."""
     try:
-        net = pp.from_json_string(text, convert=True)
-    except Exception as error:
-        said = str(error).removeprefix("Failed to load as json or file: ") or type(error).__name__
-        raise InputError([Finding(name, f"pandapower cannot read it: {said}")]) from error
-    if not isinstance(net, pp.pandapowerNet):
-        raise InputError([Finding(name, NOT_A_NETWORK)])
-    return net
-
-
-def _read_json(path: Path, name: str) -> tuple[str, dict[str, Any]]:
-    """A JSON file as text and as the dictionary in it."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        data = json.loads(text)
-    except OSError as error:
-        message = f"network file cannot be read: {error.strerror}"
-        raise InputError([Finding(name, message)]) from error
-    except UnicodeDecodeError as error:
-        message = "is not UTF-8 text: save the network with pandapower.to_json"
-        raise InputError([Finding(name, message)]) from error
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        message = f"is not JSON, or was cut off: {error.msg} ({place})"
-        raise InputError([Finding(name, message)]) from error
-    except RecursionError as error:
-        raise InputError([Finding(name, NOT_A_NETWORK)]) from error
-    if not isinstance(data, dict):
-        raise InputError([Finding(name, NOT_A_NETWORK)])
-    return text, data
-
-
-def _is_newer(data: dict[str, Any]) -> bool:
-    """Whether a file's format is newer than what this pandapower writes."""
-    content = data.get("_object")
-    try:
-        written = Version(str(content["format_version"]))  # type: ignore[index]
-    except (TypeError, KeyError, InvalidVersion):  # very old, or damaged: pandapower's business
-        return False
-    return written > Version(__format_version__)
-
-
-def _too_new(data: dict[str, Any]) -> str:
-    content = data["_object"]
-    return (
-        f"was written by a newer pandapower ({content.get('version')}, format "
-        f"{content.get('format_version')}; this is {pp.__version__}, format {__format_version__}): "
-        "upgrade pandapower, or save the network with this version"
-    )
+        import simbench
+    except ImportError as error:
+        message = (
+            "is a SimBench code, but SimBench is not installed; to mend it: pip install simbench"
+        )
+        raise InputError([Finding(code, message)]) from error
+    codes = simbench.collect_all_simbench_codes()
+    if code not in codes:
+        close = get_close_matches(code, codes, n=3, cutoff=0.0)
+        message = f"SimBench has no such network (did you mean {' or '.join(close)}?)"
+        raise InputError([Finding(code, message)])
+    return simbench.get_simbench_net(code)
 
 
 def prepare(net: Any, source: str = "network") -> Any:

@@ -5,17 +5,24 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from hybridopt.errors import Finding
+from hybridopt.network_limit_findings import cost_findings, limit_findings, number_finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODELLED = ("bus", "load", "sgen", "gen", "switch", "shunt", "ext_grid", "line", "trafo")
+SOURCES = ("ext_grid", "gen", "sgen", "storage")
+MODELLED = ("bus", "load", "switch", "shunt", "line", "trafo", *SOURCES)
 HARMLESS = {"measurement", "poly_cost", "group", "characteristic", "pwl_cost", "controller"}
-UNITS = ("gen", "ext_grid", "sgen")
+HARMLESS |= {"substation", "loadcases"}  # SimBench's
+# Columns that make a table's other columns mean something else, which is not modelled.
+FLAGS = {
+    "gen": "reactive_capability_curve",
+    "sgen": "reactive_capability_curve",
+    "shunt": "step_dependency_table",
+}
 ENDS = {"bus": [], "line": ["from_bus", "to_bus"], "trafo": ["hv_bus", "lv_bus"], "switch": ["bus"]}
 # Columns that are used as they are; ">" asks for more than 0.
 NUMBERS = {
@@ -23,6 +30,7 @@ NUMBERS = {
     "load": {"p_mw": "", "q_mvar": "", "scaling": ""},
     "sgen": {"p_mw": "", "q_mvar": "", "scaling": ""},
     "gen": {"p_mw": "", "vm_pu": ">", "scaling": ""},
+    "storage": {"p_mw": "", "q_mvar": "", "scaling": ""},
     "ext_grid": {"vm_pu": ">"},
     "shunt": {"p_mw": "", "q_mvar": "", "step": "", "vn_kv": ">"},
     "line": {
@@ -43,7 +51,6 @@ NUMBERS = {
         "parallel": ">",
     },
 }
-REACTIVE_COST = ("cq0_eur", "cq1_eur_per_mvar", "cq2_eur_per_mvar2")
 
 
 def network_findings(net: Any, source: str) -> list[Finding]:
@@ -66,7 +73,12 @@ def network_findings(net: Any, source: str) -> list[Finding]:
         findings += _table_findings(net, table, source)
     if findings:
         return findings + _no_elements(net, source)
-    return _contradictions(net, source) + _costs(net, source) + _nothing_to_do(net, source)
+    return [
+        *_contradictions(net, source),
+        *limit_findings(net, source),
+        *cost_findings(net, source),
+        *_nothing_to_do(net, source),
+    ]
 
 
 def _unmodelled(net: Any, source: str) -> list[Finding]:
@@ -79,12 +91,14 @@ def _unmodelled(net: Any, source: str) -> list[Finding]:
         count = int(frame.in_service.sum()) if "in_service" in frame else len(frame)
         if count:
             found.append((table, count))
-    if len(net.pwl_cost):
-        found.append(("pwl_cost", len(net.pwl_cost)))
     if {"et", "closed", "z_ohm"} <= set(net.switch):
         resistive = (net.switch.et == "b") & (net.switch.closed == True) & (net.switch.z_ohm > 0)  # noqa: E712
         if resistive.any():
             found.append(("switch (closed, with an impedance)", int(resistive.sum())))
+    for table, flag in FLAGS.items():
+        used = (net[table].get(flag, pd.Series(False, net[table].index)) == True).sum()  # noqa: E712
+        if used:
+            found.append((f"{table} ({flag})", int(used)))
     zip_columns = [c for c in net.load.columns if c.startswith("const_")]
     if len(net.load) and zip_columns and (net.load[zip_columns].fillna(0) != 0).any(axis=None):
         found.append(("load (constant impedance or current)", len(net.load)))
@@ -104,7 +118,7 @@ def _table_findings(net: Any, table: str, source: str) -> list[Finding]:
     if table == "bus" and len(frame) and not pd.api.types.is_integer_dtype(frame.index):
         findings.append(Finding(f"{source}: bus", "the index must be whole numbers"))
     checks: dict[str, Callable[[Any], str]] = {
-        column: partial(_number_finding, allowed=allowed)
+        column: partial(number_finding, allowed=allowed)
         for column, allowed in NUMBERS.get(table, {}).items()
     }
     for column in ENDS.get(table, ["bus"]):
@@ -132,21 +146,8 @@ def _flag_finding(value: Any) -> str:
     return "" if known else f"must be true or false, found {value}"
 
 
-def _number_finding(value: Any, allowed: str) -> str:
-    """What is wrong with a number, or nothing."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return f"must be a number, found {value!r}"
-    if not np.isfinite(number):
-        return f"must be a finite number, found {number}"
-    if allowed == ">" and number <= 0:
-        return f"must be above 0, found {number:g}"
-    return ""
-
-
 def _contradictions(net: Any, source: str) -> list[Finding]:
-    """Zero impedances, crossed limits, switches of nothing."""
+    """Zero impedances, switches of nothing."""
     findings = []
     z = net.line.r_ohm_per_km.abs() + net.line.x_ohm_per_km.abs()
     short = "impedance is zero; join its buses by a switch instead"
@@ -155,47 +156,11 @@ def _contradictions(net: Any, source: str) -> list[Finding]:
     findings += [Finding(f"{source}: trafo {i}", short) for i in vk.index[vk == 0]]
     message = "vkr_percent lies above vk_percent"
     findings += [Finding(f"{source}: trafo {i}", message) for i in vk.index[vkr > vk]]
-    findings += _crossed_limits(net, source)
     for kind, table in (("l", "line"), ("t", "trafo"), ("b", "bus")):
         of_kind = net.switch[net.switch.et == kind]
         for i in of_kind.index[~of_kind.element.isin(net[table].index)]:
             message = f"there is no {table} {of_kind.element[i]} for it to switch"
             findings.append(Finding(f"{source}: switch {i}", message))
-    return findings
-
-
-def _crossed_limits(net: Any, source: str) -> list[Finding]:
-    """Minima above their maxima; a generator without a maximum may give its ``p_mw``."""
-    findings = []
-    limits: list[tuple[str, str, str]] = [("bus", "min_vm_pu", "max_vm_pu")]
-    for table in UNITS:
-        limits += [(table, "min_p_mw", "max_p_mw"), (table, "min_q_mvar", "max_q_mvar")]
-    for table, low, high in limits:
-        frame = net[table]
-        least, most = (
-            pd.to_numeric(frame.get(name, pd.Series(np.nan, frame.index)), errors="coerce")
-            for name in (low, high)
-        )
-        if table == "gen" and high == "max_p_mw":
-            most = most.fillna((frame.p_mw * frame.scaling).clip(lower=0))
-        for i in frame.index[least > most]:
-            message = f"{low} {least[i]:g} lies above {high} {most[i]:g}"
-            findings.append(Finding(f"{source}: {table} {i}", message))
-    return findings
-
-
-def _costs(net: Any, source: str) -> list[Finding]:
-    """Costs that would be ignored without a word."""
-    findings = []
-    for index, cost in net.poly_cost.to_dict("index").items():
-        place = f"{source}: poly_cost {index}"
-        for column in ("cp0_eur", "cp1_eur_per_mw", "cp2_eur_per_mw2"):
-            message = _number_finding(cost.get(column), "")
-            if message:
-                findings.append(Finding(place, f"{column} {message}"))
-        reactive = [cost[column] for column in REACTIVE_COST if pd.notna(cost.get(column))]
-        if any(value != 0 for value in reactive):
-            findings.append(Finding(place, "costs of reactive power are not modelled"))
     return findings
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandapower as pp
 
 from hybridopt.errors import NoSolutionError
+from hybridopt.network_branches import CHARGING, charging_as_shunts, number_column
 from hybridopt.stages import Stage
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def load_flow_before(scenario: Scenario) -> Stage:
     factor = scenario.horizon.load_factor[scenario.horizon.peak(p_all)]
     nominal = net.load.scaling.loc[grid.load_index].to_numpy(float)
     net.load.loc[grid.load_index, "scaling"] = nominal * factor[grid.load_bus]
+    charging = {name: number_column(net.trafo, name, 0.0) for name in CHARGING}
+    charging_as_shunts(net)
     if not net.ext_grid.in_service.any() and not (net.gen.slack & net.gen.in_service).any():
         net.gen.loc[net.gen.index[net.gen.in_service][0], "slack"] = True
     for init in ("dc", "flat"):
@@ -50,7 +53,7 @@ def load_flow_before(scenario: Scenario) -> Stage:
     alive = ~np.isnan(vm)
     loading = np.where(
         grid.rate_is_power,
-        _power_loading(net, grid),
+        _power_loading(net, grid, charging),
         np.concatenate([net.res_line.loading_percent, net.res_trafo.loading_percent]),
     )
     on = grid.branch_usable() & alive[grid.branch_from]
@@ -67,8 +70,16 @@ def load_flow_before(scenario: Scenario) -> Stage:
     )
 
 
-def _power_loading(net: Any, grid: Grid) -> NDArray[np.float64]:
-    """Larger of the ends' apparent powers over their limits, (n_branch,), percent."""
+def _power_loading(
+    net: Any, grid: Grid, charging: dict[str, NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Larger of the ends' apparent powers over their limits, (n_branch,), percent.
+
+    The charging of transformers, Mvar at 1 pu, is theirs though the net has it as shunts.
+    """
+    for (name, end), side in zip(CHARGING.items(), ("hv", "lv"), strict=True):
+        vm = net.res_bus.vm_pu.loc[net.trafo[end]].to_numpy()
+        net.res_trafo[f"q_{side}_mvar"] -= charging[name] * vm**2
     loading = []
     for ends, rate in ((("from", "hv"), grid.rate_from), (("to", "lv"), grid.rate_to)):
         tables = zip((net.res_line, net.res_trafo), ends, strict=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hybridopt.network_units import CONSUMERS
+
 if TYPE_CHECKING:
     from hybridopt.case import Case
     from hybridopt.elements import Elements
@@ -58,8 +60,9 @@ def _rate(net: Any, grid: Grid, branch: int, mva: float) -> None:
     kind, index = grid.branch_kind[branch], grid.branch_index[branch]
     table = net[kind]
     circuits = float(table.at[index, "df"]) * float(table.at[index, "parallel"])
-    if "max_loading_percent" in table:
-        table.loc[index, "max_loading_percent"] = 100.0
+    for column, value in (("max_loading_percent", 100.0), ("rate_mva", mva)):
+        if column in table:
+            table.loc[index, column] = value
     if kind == "line":
         nominal_kv = float(net.bus.at[table.at[index, "from_bus"], "vn_kv"])
         table.loc[index, "max_i_ka"] = mva / circuits / nominal_kv / np.sqrt(3)
@@ -120,7 +123,8 @@ def _with_ramps(case: Case, elements: Elements, grid: Grid) -> Grid:
 
 def _units(elements: Elements, grid: Grid, written: str | int) -> list[int]:
     """Generators and external grids at a bus, or of a name."""
+    sources = [k for k, kind in enumerate(grid.gen_kind) if kind not in CONSUMERS]
     if isinstance(written, int):
         bus = elements.bus_position.get(written)
-        return [k for k in range(grid.n_gen) if grid.gen_bus[k] == bus]
-    return [k for k in range(grid.n_gen) if grid.gen_name[k] == written]
+        return [k for k in sources if grid.gen_bus[k] == bus]
+    return [k for k in sources if grid.gen_name[k] == written]

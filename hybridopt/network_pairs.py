@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybridopt.network_grid import UNRATED_KA, branch_names
+from hybridopt.network_branches import UNRATED_KA
+from hybridopt.network_grid import branch_names
 from hybridopt.plan_genes import KM_DIGITS, LineGenes, Range
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from hybridopt.network_limits import with_limits
 from hybridopt.network_pairs import with_pairs
 from hybridopt.network_resources import plan_space
 from hybridopt.network_time import unit_profiles, with_storage
+from hybridopt.network_units import fixed_loads
 from hybridopt.plan_space import PlanSpace
 from hybridopt.solvers.available import has_linear_solver
 
@@ -186,7 +187,15 @@ def _network_of(case: Case) -> Any:
             return read_network(str(case.network_path))
         return read_network(case.network)
     except InputError as error:
-        raise InputError([case.finding("network", f.message) for f in error.findings]) from error
+        raise InputError([_place(case, f) for f in error.findings]) from error
+
+
+def _place(case: Case, finding: Finding) -> Finding:
+    """A finding with a line in the network's file keeps it; others point to the case's key."""
+    file, _, line = finding.place.rpartition(":")
+    if file and line.isdigit():
+        return finding
+    return case.finding("network", finding.message)
 
 
 def add_line(net: Any, line: CandidateLine, labels: dict[int, int]) -> None:
@@ -227,7 +236,7 @@ def _element_names(net: Any, position: dict[int, int], offset: int) -> dict[str,
         "bus_label": [int(i) + offset for i in net.bus.index],
         "bus_position": [position[int(i)] for i in net.bus.index],
         "branch": names("line") + names("trafo"),
-        "load": names("load"),
+        "load": [str(name or "") for name in fixed_loads(net).name],
         "shunt": names("shunt"),
     }
 

@@ -357,8 +357,8 @@ def _clean(shed: Floats) -> Floats:
 def unit_names(grid: Grid, units: tuple[Unit, ...]) -> tuple[str, ...]:
     """Give every unit a name of its own: kind and bus, numbered where a bus has several."""
     names: list[str] = []
-    short = {"ext_grid": "grid", "gen": "gen", "sgen": "sgen"}
-    kinds = [(short[k], int(b)) for k, b in zip(grid.gen_kind, grid.gen_bus, strict=True)]
+    short = {"ext_grid": "grid"}
+    kinds = [(short.get(k, k), int(b)) for k, b in zip(grid.gen_kind, grid.gen_bus, strict=True)]
     kinds += [("dg", u.bus) for u in units]
     for kind, bus in kinds:
         name = f"{kind} {grid.bus_id[bus]}"

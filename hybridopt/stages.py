@@ -127,6 +127,7 @@ def _reason(grid: Grid, nominal: Grid, here: NDArray[np.bool_], sites: DGSites |
         names = ", ".join(_unit(grid, int(g)) for g in np.flatnonzero(idle))
         parts.append(f"{names} cannot run at its minimum with so little load")
     static = np.array([kind == "sgen" for kind in grid.gen_kind], dtype=bool)
+    silent &= ~np.isin(grid.gen_kind, ("load", "storage"))
     if (silent & static).any():
         parts.append("its static generators cannot hold a voltage")
     if (silent & ~static).any():

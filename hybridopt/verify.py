@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandapower as pp
+import pandas as pd
 
 from hybridopt.export import bus_positions, plan_net
+from hybridopt.network_units import CONSUMERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +65,7 @@ def verify(
     for row in range(len(dispatch.hours)):
         if dispatch.energised[row].any() and dispatch.status[row] in ("optimal", "acceptable"):
             net = plan_net(scenario, dispatch, row)
+            _start_at(net, scenario, dispatch, row)
             if _run(net):
                 rows.append(_compare(net, scenario, dispatch, row))
             else:
@@ -84,9 +87,20 @@ def verify(
     )
 
 
+def _start_at(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> None:
+    """Give the power flow the dispatch's voltages to start from.
+
+    Its equations have several solutions, and elsewhere it may find another than the one to check.
+    """
+    position = bus_positions(net, scenario)
+    vm, va = dispatch.vm_pu[row][position], dispatch.va_degree[row][position]
+    start = {"vm_pu": np.nan_to_num(vm, nan=1.0), "va_degree": np.nan_to_num(va)}
+    net.res_bus = pd.DataFrame(start, index=net.bus.index)
+
+
 def _run(net: Any) -> bool:
-    """Run the power flow; from a DC start, then flat."""
-    for init in ("dc", "flat"):
+    """Run the power flow; from the voltages in the net, then from a DC start, then flat."""
+    for init in ("results", "dc", "flat"):
         try:
             pp.runpp(
                 net,
@@ -118,7 +132,9 @@ def _compare(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> dict
         for bus, p, q in zip(net[table].bus, result.p_mw, result.q_mvar, strict=True):
             power[where[bus]] += complex(np.nan_to_num(p), np.nan_to_num(q))
     ours = np.zeros(grid.n_bus, dtype=complex)
-    np.add.at(ours, dispatch.unit_bus, dispatch.p_mw[row] + 1j * dispatch.q_mvar[row])
+    sources = ~np.isin(dispatch.unit_kind, CONSUMERS)  # what consumes is imposed
+    injected = (dispatch.p_mw[row] + 1j * dispatch.q_mvar[row])[sources]
+    np.add.at(ours, dispatch.unit_bus[sources], injected)
     loss = float(net.res_line.pl_mw.sum() + net.res_trafo.pl_mw.sum())
     difference = max(
         float(np.max(abs((power - ours).real))),

@@ -10,6 +10,7 @@ import pytest
 from hybridopt.errors import InputError
 from hybridopt.network import prepare, read_network
 from hybridopt.network_grid import grid_from_net
+from hybridopt.network_units import CONSUMERS, unit_rows
 
 
 def solved(net):
@@ -45,10 +46,11 @@ def imbalance_mva(net, grid, position):
     v = voltages(net, grid, position)
     _, s_f, s_t, _, _ = flows(grid, v)
     left = np.zeros(grid.n_bus, dtype=complex)
-    for table in ("ext_grid", "gen", "sgen"):
-        result = net[f"res_{table}"]
-        for bus, p, q in zip(net[table].bus, result.p_mw, result.q_mvar, strict=True):
-            left[position[bus]] += complex(np.nan_to_num(p), np.nan_to_num(q))
+    for table in ("ext_grid", "gen", "sgen", "load", "storage"):
+        rows = unit_rows(net, table) if table != "storage" else net.storage
+        result, sign = net[f"res_{table}"].loc[rows.index], -1 if table in CONSUMERS else 1
+        for bus, p, q in zip(rows.bus, result.p_mw, result.q_mvar, strict=True):
+            left[position[bus]] += sign * complex(np.nan_to_num(p), np.nan_to_num(q))
     p, q = grid.demand(connected_only=True)
     g, b = grid.shunt()
     left -= (p + 1j * q + abs(v) ** 2 * (g - 1j * b)) * grid.base_mva
@@ -63,7 +65,8 @@ def pandapower_loading(net):
 
 def our_loading(net, grid, position):
     on, _, _, i_f, i_t = flows(grid, voltages(net, grid, position))
-    loading = 100 * np.maximum(abs(i_f) / grid.rate_from, abs(i_t) / grid.rate_to)
+    largest = 100 * grid.rate_share  # contained in the rates
+    loading = largest * np.maximum(abs(i_f) / grid.rate_from, abs(i_t) / grid.rate_to)
     return np.where(on & np.isfinite(grid.rate_from), loading, np.nan)
 
 
@@ -280,10 +283,10 @@ def test_the_users_net_is_left_alone():
 def test_element_that_is_not_modelled_is_refused_with_its_count():
     net = two_bus()
     pp.create_ward(net, 1, 1, 1, 1, 1)
-    pp.create_storage(net, 1, 1.0, 2.0)
+    pp.create_dcline(net, 0, 1, 1.0, 0.0, 0.0, 1.0, 1.0)
     with pytest.raises(InputError) as caught:
         prepare(net)
-    assert {f.place for f in caught.value.findings} == {"network: ward", "network: storage"}
+    assert {f.place for f in caught.value.findings} == {"network: ward", "network: dcline"}
 
 
 def test_every_bad_number_is_listed():

@@ -17,7 +17,18 @@ FOLDERS = SETUPTOOLS["package-dir"]
 # cases are data, so they come first: the reader of case files looks them up.
 LAYERS = [
     ["errors", "interrupt", "cases", "cases.*"],
-    ["grid", "grid_*", "case", "case_*", "result", "result_*", "plan_file", "progress"],
+    [
+        "grid",
+        "grid_*",
+        "case",
+        "case_*",
+        "matpower",
+        "matpower_*",
+        "result",
+        "result_*",
+        "plan_file",
+        "progress",
+    ],
     ["models", "models.*", "solvers", "solvers.*"],
     ["compiled", "starts", "hours", "linked", "infeasible", "ratings", "dispatch", "stages"],
     [
