@@ -17,9 +17,10 @@ FOLDERS = SETUPTOOLS["package-dir"]
 # cases are data, so they come first: the reader of case files looks them up.
 LAYERS = [
     ["errors", "interrupt", "cases", "cases.*"],
-    ["grid", "case", "case_*", "result", "result_*", "plan_file", "progress"],
+    ["grid", "case", "case_*", "result", "result_*", "plan_file", "progress", "unit_*"],
     ["models", "models.*", "solvers", "solvers.*"],
     ["compiled", "hours", "infeasible", "ratings", "dispatch", "stages"],
+    ["pair_exchange", "smooth_dispatch", "schedule_search"],
     [
         "plan_genes",
         "plan_space",
@@ -37,6 +38,7 @@ LAYERS = [
         "plan_search",
         "study",
         "single_dispatch",
+        "economic_dispatch",
         "resilience",
         "restore",
         "reconfigure",
@@ -46,6 +48,7 @@ LAYERS = [
     [
         "",
         "output",
+        "economic_output",
         "tables",
         "runs",
         "populations",
