@@ -8,6 +8,12 @@ picks the best sequence that the ramps of both allow.
 The kernels work on a schedule with one more column: a slack that makes up what demand is not met,
 at a penalty. A ramp that is broken costs the same penalty per MW, so a schedule needs no feasible
 start.
+
+All kernels stand in this one file: numba's cache notices changes of the file that calls, not of one
+that is called.
+
+``table`` is the arrays of a PieceTable, the slack's included; ``ramp`` (2, n + 1), MW/h, up and
+down; ``losses`` is whether there are any, B, B0 and B00.
 """
 
 from __future__ import annotations
@@ -26,12 +32,11 @@ if TYPE_CHECKING:
 EDGE = 1e-9  # MW, outputs this far outside a piece still count as in it
 SAME = 1e-7  # MW, candidates closer than this are one
 RAMPS = 3  # candidates lie up to so many ramps away from the end of a piece
-GAIN = 1e-7  # least improvement of the cost that counts
 HALVINGS = 50
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _piece(table: Any, i: int, p: float) -> int:
+def piece_at(table: Any, i: int, p: float) -> int:
     """Last piece of unit i that holds an output; -1 for none."""
     count, low, high = table[0], table[1], table[2]
     for k in range(count[i] - 1, -1, -1):
@@ -41,9 +46,9 @@ def _piece(table: Any, i: int, p: float) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _cost(table: Any, i: int, p: float) -> float:
+def cost_at(table: Any, i: int, p: float) -> float:
     """Exact cost of an output, infinite where it is prohibited."""
-    k = _piece(table, i, p)
+    k = piece_at(table, i, p)
     if k < 0:
         return np.inf
     _, _, _, a, b, c, e, f, ref = table
@@ -54,9 +59,9 @@ def _cost(table: Any, i: int, p: float) -> float:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _slope(table: Any, i: int, p: float, middle: float) -> float:
+def slope_at(table: Any, i: int, p: float, middle: float) -> float:
     """Derivative of the cost at p within the piece that holds ``middle``."""
-    k = _piece(table, i, middle)
+    k = piece_at(table, i, middle)
     _, _, _, _, b, c, e, f, ref = table
     slope = b[i, k] + 2.0 * c[i, k] * p
     if e[i, k] != 0.0:
@@ -65,7 +70,7 @@ def _slope(table: Any, i: int, p: float, middle: float) -> float:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _pair_terms(p: Any, t: int, i: int, j: int, demand: Any, losses: Any) -> Any:
+def pair_terms(p: Any, t: int, i: int, j: int, demand: Any, losses: Any) -> Any:
     """What the balance of an hour needs to know of the other units.
 
     The balance is ``rest + x_i + x_j = loss``, where the loss is
@@ -91,7 +96,7 @@ def _pair_terms(p: Any, t: int, i: int, j: int, demand: Any, losses: Any) -> Any
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _partner(x: float, i: int, j: int, terms: Any, losses: Any) -> float:
+def partner_of(x: float, i: int, j: int, terms: Any, losses: Any) -> float:
     """Output of unit j that balances the hour when unit i gives x; NaN when none does."""
     rest, fixed, l_i, l_j = terms
     lossy, b = losses[0], losses[1]
@@ -112,21 +117,21 @@ def _exchange_slope(
 ) -> float:
     """Derivative of both units' cost by the output of i, in the pieces that hold ``middle``."""
     lossy, b = losses[0], losses[1]
-    y, y_middle = _partner(x, i, j, terms, losses), _partner(middle, i, j, terms, losses)
+    y, y_middle = partner_of(x, i, j, terms, losses), partner_of(middle, i, j, terms, losses)
     rate = -1.0
     if lossy:
         of_i = terms[2] + 2.0 * b[i, i] * x + 2.0 * b[i, j] * y
         of_j = terms[3] + 2.0 * b[j, j] * y + 2.0 * b[i, j] * x
         rate = -(1.0 - of_i) / (1.0 - of_j)
-    return _slope(table, i, x, middle) + _slope(table, j, y, y_middle) * rate
+    return slope_at(table, i, x, middle) + slope_at(table, j, y, y_middle) * rate
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _bottom(low: float, high: float, i: int, j: int, terms: Any, table: Any, losses: Any) -> float:
     """Minimum strictly between two neighbouring candidates; NaN when there is none."""
     middle = 0.5 * (low + high)
-    y = _partner(middle, i, j, terms, losses)
-    if _piece(table, i, middle) < 0 or not _piece(table, j, y) >= 0:
+    y = partner_of(middle, i, j, terms, losses)
+    if piece_at(table, i, middle) < 0 or not piece_at(table, j, y) >= 0:
         return np.nan
     if _exchange_slope(low, middle, i, j, terms, table, losses) >= 0.0:
         return np.nan
@@ -158,45 +163,68 @@ def _near(found: Any, n: int, x: float, ramp: Any, i: int, steps: int) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _candidates(
-    p: Any, t: int, i: int, j: int, terms: Any, table: Any, ramp: Any, losses: Any, found: Any
-) -> int:
-    """Outputs of unit i worth trying in an hour, into ``found``; their number."""
+def _outputs(p: Any, t: int, i: int, table: Any, ramp: Any, found: Any, n: int) -> int:
+    """Add the outputs of unit i worth trying in an hour after the first n; their number."""
     count, low, high = table[0], table[1], table[2]
     hours = p.shape[0]
     steps = RAMPS if hours > 1 else 0
-    n = _near(found, 0, p[t, i], ramp, i, 0)
     for k in range(count[i]):
         n = _near(found, n, low[i, k], ramp, i, steps)
         n = _near(found, n, high[i, k], ramp, i, steps)
     for s in (t - 1, t + 1):
         if 0 <= s < hours:
             n = _near(found, n, p[s, i], ramp, i, 1)
-    first = n
-    for k in range(count[j]):
-        n = _near(found, n, low[j, k], ramp, j, steps)
-        n = _near(found, n, high[j, k], ramp, j, steps)
-    for s in (t - 1, t + 1):
-        if 0 <= s < hours:
-            n = _near(found, n, p[s, j], ramp, j, 1)
-    swapped = (terms[0], terms[1], terms[3], terms[2])
-    for m in range(first, n):
-        found[m] = _partner(found[m], j, i, swapped, losses)
-    found[:n].sort()
+    return n
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _sort(found: Any, n: int) -> None:
+    """Sort the first n by insertion: they are few, and numba's own sort is slow to compile."""
+    for m in range(1, n):
+        x, k = found[m], m
+        while k > 0 and found[k - 1] > x:
+            found[k] = found[k - 1]
+            k -= 1
+        found[k] = x
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _allowed(
+    found: Any, n: int, now: float, i: int, j: int, terms: Any, table: Any, losses: Any
+) -> int:
+    """Sort outputs of unit i, drop those that either unit may not run at; the number left."""
+    _sort(found, n)
     kept = 0
     for m in range(n):
         x = found[m]
-        y = _partner(x, i, j, terms, losses)
-        if (kept and x - found[kept - 1] < SAME and x != p[t, i]) or not (
-            _piece(table, i, x) >= 0 and _piece(table, j, y) >= 0
-        ):
+        if kept and x - found[kept - 1] < SAME and x != now:
             continue
-        found[kept] = x
-        kept += 1
-    n = kept
+        y = partner_of(x, i, j, terms, losses)
+        if piece_at(table, i, x) >= 0 and piece_at(table, j, y) >= 0:
+            found[kept] = x
+            kept += 1
+    return kept
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _candidates(
+    p: Any, t: int, i: int, j: int, terms: Any, table: Any, ramp: Any, losses: Any, found: Any
+) -> int:
+    """Outputs of unit i worth trying in an hour, into ``found``; their number."""
+    found[0] = p[t, i]
+    first = _outputs(p, t, i, table, ramp, found, 1)
+    n = _outputs(p, t, j, table, ramp, found, first)
+    swapped = (terms[0], terms[1], terms[3], terms[2])
+    last, n = n, first
+    for m in range(first, last):
+        x = partner_of(found[m], j, i, swapped, losses)
+        if not math.isnan(x):
+            found[n] = x
+            n += 1
+    n = kept = _allowed(found, n, p[t, i], i, j, terms, table, losses)
     for m in range(kept - 1):
         x = _bottom(found[m], found[m + 1], i, j, terms, table, losses)
-        if x == x:  # noqa: PLR0124  (not NaN)
+        if not math.isnan(x):
             found[n] = x
             n += 1
     return n
@@ -204,68 +232,98 @@ def _candidates(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _broken(step: float, i: int, ramp: Any) -> float:
-    """MW by which a step breaks the ramp of unit i."""
-    return max(0.0, step - ramp[0, i] - EDGE, -step - ramp[1, i] - EDGE)
+    """MW by which a step breaks the ramp of unit i; a step from the unknown (NaN) breaks none."""
+    if step > ramp[0, i] + EDGE:
+        return float(step - ramp[0, i])
+    if -step > ramp[1, i] + EDGE:
+        return float(-step - ramp[1, i])
+    return 0.0
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _link(
+    x: Any, y: Any, best: Any, back: Any, t: int, n: Any, i: int, j: int, ramp: Any, weight: float
+) -> None:
+    """Best way to each candidate of hour t from those of the hour before (row t of the arrays)."""
+    for m in range(n[t + 1]):
+        least = np.inf
+        for o in range(n[t]):
+            cost = best[t, o]
+            if cost >= least:
+                continue
+            up, over = x[t + 1, m] - x[t, o], y[t + 1, m] - y[t, o]
+            cost += weight * (_broken(up, i, ramp) + _broken(over, j, ramp))
+            if cost < least:
+                least, back[t + 1, m] = cost, o
+        best[t + 1, m] += least
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _exchange(
-    p: Any, i: int, j: int, demand: Any, table: Any, ramp: Any, start: Any, losses: Any, weight: Any
+    p: Any,
+    i: int,
+    j: int,
+    demand: Any,
+    table: Any,
+    ramp: Any,
+    start: Any,
+    losses: Any,
+    weight: float,
+    gain: float,
 ) -> float:
-    """Give units i and j their best outputs over all hours; the cost that this saves."""
+    """Give units i and j their best outputs over all hours; the cost that this saves.
+
+    Row 0 of the arrays is the hour before the first.
+    """
     hours = p.shape[0]
     most = 4 * (1 + 2 * RAMPS) * (table[0][i] + table[0][j]) + 32
-    x, y = np.empty((hours, most)), np.empty((hours, most))
-    best, back = np.empty((hours, most)), np.zeros((hours, most), np.int64)
-    n = np.zeros(hours, np.int64)
+    x, y = np.empty((hours + 1, most)), np.empty((hours + 1, most))
+    best, back = np.zeros((hours + 1, most)), np.zeros((hours + 1, most), np.int64)
+    n = np.ones(hours + 1, np.int64)
+    x[0, 0], y[0, 0] = start[i], start[j]
     now = 0.0
     for t in range(hours):
-        terms = _pair_terms(p, t, i, j, demand, losses)
-        n[t] = _candidates(p, t, i, j, terms, table, ramp, losses, x[t])
-        now += _cost(table, i, p[t, i]) + _cost(table, j, p[t, j])
-        before_i = p[t - 1, i] if t else start[i]
-        before_j = p[t - 1, j] if t else start[j]
-        if t or before_i == before_i:  # noqa: PLR0124  (not NaN)
-            now += weight * _broken(p[t, i] - before_i, i, ramp)
-        if t or before_j == before_j:  # noqa: PLR0124
-            now += weight * _broken(p[t, j] - before_j, j, ramp)
-        for m in range(n[t]):
-            y[t, m] = _partner(x[t, m], i, j, terms, losses)
-            here = _cost(table, i, x[t, m]) + _cost(table, j, y[t, m])
-            if t == 0:
-                if start[i] == start[i]:  # noqa: PLR0124
-                    here += weight * _broken(x[t, m] - start[i], i, ramp)
-                if start[j] == start[j]:  # noqa: PLR0124
-                    here += weight * _broken(y[t, m] - start[j], j, ramp)
-                best[t, m] = here
-                continue
-            least = np.inf
-            for o in range(n[t - 1]):
-                cost = best[t - 1, o]
-                if cost >= least:
-                    continue
-                cost += weight * (
-                    _broken(x[t, m] - x[t - 1, o], i, ramp)
-                    + _broken(y[t, m] - y[t - 1, o], j, ramp)
-                )
-                if cost < least:
-                    least, back[t, m] = cost, o
-            best[t, m] = here + least
-    if n[hours - 1] == 0:
+        terms = pair_terms(p, t, i, j, demand, losses)
+        n[t + 1] = _candidates(p, t, i, j, terms, table, ramp, losses, x[t + 1])
+        for m in range(n[t + 1]):
+            y[t + 1, m] = partner_of(x[t + 1, m], i, j, terms, losses)
+            best[t + 1, m] = cost_at(table, i, x[t + 1, m]) + cost_at(table, j, y[t + 1, m])
+        _link(x, y, best, back, t, n, i, j, ramp, weight)
+        now += cost_at(table, i, p[t, i]) + cost_at(table, j, p[t, j])
+        for unit in (i, j):
+            before = p[t - 1, unit] if t else start[unit]
+            now += weight * _broken(p[t, unit] - before, unit, ramp)
+    if n[hours] == 0:
         return 0.0
-    m = int(np.argmin(best[hours - 1, : n[hours - 1]]))
-    saved = now - best[hours - 1, m]
-    if not saved > GAIN:
+    m = 0
+    for k in range(1, n[hours]):
+        if best[hours, k] < best[hours, m]:
+            m = k
+    saved = now - best[hours, m]
+    if not saved > gain:
         return 0.0
-    for t in range(hours - 1, -1, -1):
-        p[t, i], p[t, j] = x[t, m], y[t, m]
+    for t in range(hours, 0, -1):
+        p[t - 1, i], p[t - 1, j] = x[t, m], y[t, m]
         m = back[t, m]
     return saved
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
+def _all_met(p: Any) -> bool:
+    """Whether the slack is empty in every hour."""
+    return bool(np.abs(p[:, p.shape[1] - 1]).max() <= EDGE)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def descend(
-    p: Any, demand: Any, table: Any, ramp: Any, start: Any, losses: Any, weight: float
+    p: Any,
+    demand: Any,
+    table: Any,
+    ramp: Any,
+    start: Any,
+    losses: Any,
+    weight: float,
+    gain: float,
 ) -> int:
     """Exchange between pairs, in place, until none saves anything; the number of exchanges tried.
 
@@ -278,6 +336,7 @@ def descend(
     start : (n + 1,), MW, outputs before the first hour; NaN where unknown
     losses : whether there are any, B, B0, B00, with zeros for the slack
     weight : currency per MW of a broken ramp
+    gain : least saving that counts
     """
     n = p.shape[1]
     changed, tried = np.ones(n, np.int64), np.zeros((n, n), np.int64)
@@ -289,11 +348,11 @@ def descend(
             for j in range(i + 1, n):
                 if tried[i, j] >= max(changed[i], changed[j]):
                     continue
-                if j == n - 1 and not np.any(np.abs(p[:, j]) > EDGE):
+                if j == n - 1 and _all_met(p):
                     continue
                 calls += 1
                 clock += 1
-                saved = _exchange(p, i, j, demand, table, ramp, start, losses, weight)
+                saved = _exchange(p, i, j, demand, table, ramp, start, losses, weight, gain)
                 tried[i, j] = clock
                 if saved > 0.0:
                     clock += 1

@@ -17,6 +17,7 @@ import numpy as np
 from hybridopt.pair_exchange import descend
 from hybridopt.smooth_dispatch import SmoothDispatch
 from hybridopt.solvers.genetic import Operators
+from hybridopt.solvers.ipopt import Status
 from hybridopt.unit_cost import Piece, Unit, piece_table
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ROUNDS = 10  # of exchange and smooth solve
+EXCHANGE_GAIN = 1e-8  # least share of the cost that an exchange must save
 GAIN = 1e-5  # least improvement of the cost for which another round is done
 STEEPER = 100.0  # the penalty per MW, as a multiple of the steepest cost of any unit
 MOST_MOVED = 4  # units that one mutation moves
@@ -60,12 +62,18 @@ class Schedule:
     p_mw : (n_t, n), MW
     fitness : MW by which limits are missed, and the exact cost over the hours
     solves : of smooth problems
+    status : of the last of them
     """
 
     p_mw: Floats
     fitness: tuple[float, ...]
     solves: int
-    ok: bool = True
+    status: Status
+
+    @property
+    def ok(self) -> bool:
+        """Whether Ipopt confirmed the schedule."""
+        return self.status is not Status.FAILED
 
 
 @dataclass(frozen=True)
@@ -139,23 +147,27 @@ class Task:
     def evaluate(self, pieces: Pieces) -> Schedule:
         """Improve a schedule until neither exchange nor the smooth problem does."""
         p = np.array(pieces.start).reshape(len(self.demand_mw), -1)
-        cost, solves = np.inf, 0
+        cost, solves, status = np.inf, 0, Status.FAILED
         for _ in range(ROUNDS):
             p = self._exchange(p)
-            if self.missed_mw(p) > WITHIN_MW:
-                break
-            p, n = self.smooth.improve(p)
-            solves += n
-            before, cost = cost, float(self.table.cost(p).sum())
-            if cost > before - GAIN:
+            before = cost if np.isfinite(cost) else self._cost(p)
+            improved = self.smooth.improve(p, self._cost(p))
+            p, status, solves = improved.p_mw, improved.status, solves + improved.solves
+            cost = self._cost(p)
+            if status is Status.FAILED or cost > before - GAIN:
                 break
         missed = self.missed_mw(p)
         missed = missed if missed > WITHIN_MW else 0.0
-        return Schedule(p, (missed, float(self.table.cost(p).sum())), solves)
+        return Schedule(p, (missed, float(self.table.cost(p).sum())), solves, status)
+
+    def _cost(self, p_mw: Floats) -> float:
+        """Cost of a schedule that meets all limits, infinite for another."""
+        within = self.missed_mw(p_mw) <= WITHIN_MW
+        return float(self.table.cost(p_mw).sum()) if within else np.inf
 
     def _exchange(self, p_mw: Floats) -> Floats:
         p = np.column_stack([p_mw, -self.surplus_mw(p_mw)])
-        descend(p, *self._kernel)
+        descend(p, *self._kernel, EXCHANGE_GAIN * abs(float(self.table.cost(p_mw).sum())))
         return p[:, :-1]
 
     def pieces(self, genome: Genome) -> Pieces:

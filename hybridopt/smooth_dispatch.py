@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridopt.models.economic import build_economic
-from hybridopt.solvers.ipopt import CompiledModel
+from hybridopt.solvers.ipopt import CompiledModel, Status
 from hybridopt.unit_cost import AT_MW, piece_table
 
 if TYPE_CHECKING:
@@ -58,6 +58,22 @@ class Smooth:
     price: Floats
     slope: Floats
     solution: Solution
+
+
+@dataclass(frozen=True, eq=False)
+class Improved:
+    """What came of a schedule.
+
+    Attributes
+    ----------
+    p_mw : (n_t, n), MW, the best schedule found, the start itself when nothing better was
+    status : of the last smooth problem solved; FAILED when none was
+    solves : smooth problems tried
+    """
+
+    p_mw: Floats
+    status: Status
+    solves: int
 
 
 class SmoothDispatch:
@@ -117,7 +133,8 @@ class SmoothDispatch:
         bounds.x_min[self.p], bounds.x_max[self.p] = low, np.maximum(low, high)
         bounds.x_start[self.p] = np.where(fixed, low, np.clip(start, low, np.maximum(low, high)))
         for name, columns in self._data.items():
-            bounds.fix(columns, getattr(table, name)[unit, piece])
+            kept = columns >= 0  # e of a unit without valve points is not in the model
+            bounds.fix(columns[kept], getattr(table, name)[unit, piece][kept])
         return bounds
 
     def solve(self, piece: Ints, start: Floats) -> Smooth:
@@ -130,31 +147,28 @@ class SmoothDispatch:
             solution=solution,
         )
 
-    def improve(self, start: Floats) -> tuple[Floats, int]:
+    def improve(self, start: Floats, cost: float) -> Improved:
         """Solve inside the pieces of a schedule, then in neighbouring ones as long as it pays.
 
         Parameters
         ----------
-        start : (n_t, n), MW, nearly within all limits
-
-        Returns
-        -------
-        The best schedule found (the start itself when nothing better was) and the number of solves.
+        start : (n_t, n), MW
+        cost : of the start; infinite when it misses a limit
         """
-        p, cost = start, float(self.table.cost(start).sum())
-        piece = self.table.piece_of(start)
+        p, piece, status = start, self.table.piece_of(start), Status.FAILED
         for solves in range(1, MOST_SWITCHES + 1):
             smooth = self.solve(piece, p)
             found = float(self.table.cost(smooth.p_mw).sum())
             if not smooth.solution.ok or (solves > 1 and found > cost - GAIN):
-                return p, solves
+                break
+            status = smooth.solution.status
             if found < cost + GAIN:
                 p, cost = smooth.p_mw, min(found, cost)
             switched = self._switch(piece, smooth)
             if np.array_equal(switched, piece):
-                return p, solves
+                break
             piece = switched
-        return p, MOST_SWITCHES
+        return Improved(p, status, solves)
 
     def _switch(self, piece: Ints, smooth: Smooth) -> Ints:
         """Move to the neighbouring piece where an output ends on a bound and that piece is cheaper.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,7 +136,7 @@ def valve_pieces(
 def linear_pieces(points: Sequence[tuple[float, float]]) -> tuple[Piece, ...]:
     """Pieces of a piecewise linear cost through points (MW, currency per h)."""
     pieces = []
-    for (p, cost), (p_next, cost_next) in zip(points, points[1:], strict=False):
+    for (p, cost), (p_next, cost_next) in pairwise(points):
         slope = (cost_next - cost) / (p_next - p)
         pieces.append(Piece(p, p_next, cost - slope * p, slope))
     return tuple(pieces)
