@@ -56,6 +56,11 @@ class EconomicDispatch:
     wall_s: float
 
     @property
+    def many_hours(self) -> bool:
+        """Whether the demand is given hour by hour."""
+        return self.task.by_hour
+
+    @property
     def cost(self) -> float:
         """Cost over the hours, currency."""
         return float(self.unit_cost.sum())
@@ -78,7 +83,7 @@ class EconomicDispatch:
     @property
     def status(self) -> str:
         """What Ipopt said of the smooth problem inside the final pieces: locally optimal."""
-        return self.run.best.status
+        return str(self.run.best.status)
 
 
 def dispatch_units(
@@ -118,8 +123,9 @@ def dispatch_units(
     """
     began = time.perf_counter()
     require_solver()
-    demand = np.atleast_1d(np.asarray(demand_mw, dtype=float))
-    task = Task(tuple(units), demand, losses or no_losses(len(units)))
+    given = np.asarray(demand_mw, dtype=float)
+    demand = np.atleast_1d(given)
+    task = Task(tuple(units), demand, losses or no_losses(len(units)), given.ndim > 0)
     limit = demand_limit(task.units, task.demand_mw, task.losses)
     if limit:
         raise NoSolutionError(limit)

@@ -84,15 +84,17 @@ class Task:
     ----------
     units, losses : as in :mod:`hybridopt.unit_cost`
     demand_mw : (n_t,), MW
+    by_hour : whether the demand was given hour by hour
     """
 
     units: tuple[Unit, ...]
     demand_mw: Floats
     losses: Losses
+    by_hour: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what each process makes for itself."""
-        return {name: getattr(self, name) for name in ("units", "demand_mw", "losses")}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @cached_property
     def smooth(self) -> SmoothDispatch:

@@ -39,6 +39,7 @@ LAYERS = [
         "study",
         "single_dispatch",
         "economic_dispatch",
+        "economic_input",
         "resilience",
         "restore",
         "reconfigure",
