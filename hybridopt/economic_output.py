@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hybridopt.economic_dispatch import EconomicDispatch
 
-MOST_COLUMNS = 12  # units in a table of hours; more have one row each instead
+MOST_COLUMNS = 10  # units in a table of hours; more have one row each instead
 
 
 def economic_summary(result: EconomicDispatch) -> dict[str, Any]:
@@ -78,9 +78,9 @@ def economic_tables(result: EconomicDispatch) -> Iterator[Any]:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right")
+    table = Table(title=title, title_justify="left", box=None, padding=0, title_style="bold")
+    for k, column in enumerate(columns):
+        table.add_column(column if k == 0 else f" {column}", justify="right", no_wrap=True)
     return table
 
 
@@ -90,8 +90,8 @@ def _units_table(result: EconomicDispatch) -> Table:
     table = _table(title, "Unit", f"Output {output}", "Cost")
     for i, unit in enumerate(result.task.units):
         row = (result.p_mw[:, i].sum(), result.unit_cost[:, i].sum())
-        table.add_row(unit.name, *(f"{value:,.4f}" for value in row))
-    table.add_row("total", f"{result.p_mw.sum():,.4f}", f"{result.cost:,.4f}")
+        table.add_row(unit.name, *(f"  {value:,.4f}" for value in row))
+    table.add_row("total", f"  {result.p_mw.sum():,.4f}", f"  {result.cost:,.4f}")
     return table
 
 
@@ -100,15 +100,14 @@ def _hours_table(result: EconomicDispatch) -> Table:
     loss = ["Losses"] if result.task.losses.any else []
     table = _table("Dispatch, MW", "Hour", *names, "Demand", *loss, "Cost")
     for t, demand in enumerate(result.task.demand_mw):
-        lost = [f"{result.loss_mw[t]:,.2f}"] if loss else []
-        cost = f"{result.unit_cost[t].sum():,.2f}"
-        outputs = (f"{p:,.2f}" for p in result.p_mw[t])
-        table.add_row(str(t + 1), *outputs, f"{demand:,.2f}", *lost, cost)
+        lost = [result.loss_mw[t]] if loss else []
+        outputs = (f" {value:.1f}" for value in (*result.p_mw[t], demand, *lost))
+        table.add_row(str(t + 1), *outputs, f" {result.unit_cost[t].sum():.1f}")
     return table
 
 
 def write_economic(result: EconomicDispatch, folder: Path) -> None:
-    """Write ``summary.json``, ``dispatch.csv`` and ``generations.csv``, as a whole or not at all."""
+    """Write summary.json, dispatch.csv and generations.csv, as a whole or not at all."""
 
     def fill(fresh: Path) -> None:
         write_json(fresh / "summary.json", economic_summary(result) | {"versions": versions()})

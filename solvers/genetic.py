@@ -188,7 +188,7 @@ def _next_generation(
         return _create(operators, options, rng), []
     weights = (-1.0,) * n_objectives
     population = [
-        _individual(genome, run.cache[operators.decode(genome)], weights, operators)
+        _individual(genome, run.cache[operators.decode(genome)], weights, operators.learn)
         for genome in run.population
     ]
     with own_random(rng):
@@ -318,10 +318,12 @@ def _draw(kinds: dict[str, list[Genome]], count: int, rng: random.Random) -> lis
 
 
 def _individual(
-    genome: Genome, value: Evaluated, weights: tuple[float, ...], operators: Operators[Any]
+    genome: Genome,
+    value: Evaluated,
+    weights: tuple[float, ...],
+    learn: Callable[[Genome, Any], Genome] | None = None,
 ) -> _Individual:
-    learnt = genome if operators.learn is None else operators.learn(genome, value)
-    individual = _Individual(learnt, weights)
+    individual = _Individual(genome if learn is None else learn(genome, value), weights)
     individual.evaluated = genome
     individual.fitness.values = value.fitness
     return individual
