@@ -165,7 +165,7 @@ def _worst(task: Task, p_mw: Floats) -> str:
             f"{found} hour {hour + 1}, output is {abs(surplus[hour]):.6g} MW {way} demand "
             f"{task.demand_mw[hour]:g} MW"
         )
-    hour, unit = np.unravel_index(int(np.argmax(broken)), broken.shape)
+    hour, unit = divmod(int(np.argmax(broken)), broken.shape[1])
     return (
         f"{found} unit {task.units[unit].name} breaks its ramp limit by {broken[hour, unit]:.6g} "
         f"MW on the way to hour {hour + 1}"

@@ -19,15 +19,15 @@ down; ``losses`` is whether there are any, B, B0 and B00.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
-    Floats = NDArray[np.float64]
+Function = TypeVar("Function", bound="Callable[..., Any]")
 
 EDGE = 1e-9  # MW, outputs this far outside a piece still count as in it
 SAME = 1e-7  # MW, candidates closer than this are one
@@ -35,7 +35,11 @@ RAMPS = 3  # candidates lie up to so many ramps away from the end of a piece
 HALVINGS = 50
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def _compiled(function: Function) -> Function:
+    return cast("Function", njit(cache=True)(function))
+
+
+@_compiled
 def piece_at(table: Any, i: int, p: float) -> int:
     """Last piece of unit i that holds an output; -1 for none."""
     count, low, high = table[0], table[1], table[2]
@@ -45,7 +49,7 @@ def piece_at(table: Any, i: int, p: float) -> int:
     return -1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def cost_at(table: Any, i: int, p: float) -> float:
     """Exact cost of an output, infinite where it is prohibited."""
     k = piece_at(table, i, p)
@@ -54,11 +58,11 @@ def cost_at(table: Any, i: int, p: float) -> float:
     _, _, _, a, b, c, e, f, ref = table
     smooth = a[i, k] + b[i, k] * p + c[i, k] * p * p
     if e[i, k] == 0.0:
-        return smooth
-    return smooth + abs(e[i, k] * math.sin(f[i, k] * (ref[i, k] - p)))
+        return float(smooth)
+    return float(smooth + abs(e[i, k] * math.sin(f[i, k] * (ref[i, k] - p))))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def slope_at(table: Any, i: int, p: float, middle: float) -> float:
     """Derivative of the cost at p within the piece that holds ``middle``."""
     k = piece_at(table, i, middle)
@@ -66,10 +70,10 @@ def slope_at(table: Any, i: int, p: float, middle: float) -> float:
     slope = b[i, k] + 2.0 * c[i, k] * p
     if e[i, k] != 0.0:
         slope -= e[i, k] * f[i, k] * math.cos(f[i, k] * (ref[i, k] - p))
-    return slope
+    return float(slope)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def pair_terms(p: Any, t: int, i: int, j: int, demand: Any, losses: Any) -> Any:
     """What the balance of an hour needs to know of the other units.
 
@@ -95,23 +99,23 @@ def pair_terms(p: Any, t: int, i: int, j: int, demand: Any, losses: Any) -> Any:
     return rest, fixed, l_i, l_j
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def partner_of(x: float, i: int, j: int, terms: Any, losses: Any) -> float:
     """Output of unit j that balances the hour when unit i gives x; NaN when none does."""
     rest, fixed, l_i, l_j = terms
     lossy, b = losses[0], losses[1]
     if not lossy:
-        return -rest - x
+        return float(-rest - x)
     square = b[j, j]
     linear = l_j + 2.0 * b[i, j] * x - 1.0
     constant = fixed + l_i * x + b[i, i] * x * x - rest - x
     root = linear * linear - 4.0 * square * constant
     if root < 0.0 or linear >= 0.0:
         return np.nan
-    return 2.0 * constant / (-linear + math.sqrt(root))
+    return float(2.0 * constant / (-linear + math.sqrt(root)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _exchange_slope(
     x: float, middle: float, i: int, j: int, terms: Any, table: Any, losses: Any
 ) -> float:
@@ -126,7 +130,7 @@ def _exchange_slope(
     return slope_at(table, i, x, middle) + slope_at(table, j, y, y_middle) * rate
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _bottom(low: float, high: float, i: int, j: int, terms: Any, table: Any, losses: Any) -> float:
     """Minimum strictly between two neighbouring candidates; NaN when there is none."""
     middle = 0.5 * (low + high)
@@ -146,7 +150,7 @@ def _bottom(low: float, high: float, i: int, j: int, terms: Any, table: Any, los
     return 0.5 * (low + high)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _near(found: Any, n: int, x: float, ramp: Any, i: int, steps: int) -> int:
     """Add an output and those some ramps of unit i above and below it."""
     found[n] = x
@@ -162,7 +166,7 @@ def _near(found: Any, n: int, x: float, ramp: Any, i: int, steps: int) -> int:
     return n
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _outputs(p: Any, t: int, i: int, table: Any, ramp: Any, found: Any, n: int) -> int:
     """Add the outputs of unit i worth trying in an hour after the first n; their number."""
     count, low, high = table[0], table[1], table[2]
@@ -177,7 +181,7 @@ def _outputs(p: Any, t: int, i: int, table: Any, ramp: Any, found: Any, n: int) 
     return n
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _sort(found: Any, n: int) -> None:
     """Sort the first n by insertion: they are few, and numba's own sort is slow to compile."""
     for m in range(1, n):
@@ -188,7 +192,7 @@ def _sort(found: Any, n: int) -> None:
         found[k] = x
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _allowed(
     found: Any, n: int, now: float, i: int, j: int, terms: Any, table: Any, losses: Any
 ) -> int:
@@ -206,7 +210,7 @@ def _allowed(
     return kept
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _candidates(
     p: Any, t: int, i: int, j: int, terms: Any, table: Any, ramp: Any, losses: Any, found: Any
 ) -> int:
@@ -230,7 +234,7 @@ def _candidates(
     return n
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _broken(step: float, i: int, ramp: Any) -> float:
     """MW by which a step breaks the ramp of unit i; a step from the unknown (NaN) breaks none."""
     if step > ramp[0, i] + EDGE:
@@ -240,7 +244,7 @@ def _broken(step: float, i: int, ramp: Any) -> float:
     return 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _link(
     x: Any, y: Any, best: Any, back: Any, t: int, n: Any, i: int, j: int, ramp: Any, weight: float
 ) -> None:
@@ -258,7 +262,7 @@ def _link(
         best[t + 1, m] += least
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _exchange(
     p: Any,
     i: int,
@@ -305,16 +309,16 @@ def _exchange(
     for t in range(hours, 0, -1):
         p[t - 1, i], p[t - 1, j] = x[t, m], y[t, m]
         m = back[t, m]
-    return saved
+    return float(saved)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def _all_met(p: Any) -> bool:
     """Whether the slack is empty in every hour."""
     return bool(np.abs(p[:, p.shape[1] - 1]).max() <= EDGE)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@_compiled
 def descend(
     p: Any,
     demand: Any,

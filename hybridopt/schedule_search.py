@@ -115,7 +115,7 @@ class Task:
         return STEEPER * max(1.0, float((slope + np.abs(t.e * t.f)).max()))
 
     @cached_property
-    def _kernel(self) -> tuple[Any, ...]:
+    def _kernel(self) -> tuple[Floats, Any, Floats, Floats, Any, float]:
         """What the exchange needs, with the slack as one more unit."""
         far = 10.0 * (sum(max(abs(u.p_min), abs(u.p_max)) for u in self.units) + 1.0)
         far += 10.0 * float(np.abs(self.demand_mw).max())

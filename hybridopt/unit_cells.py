@@ -85,7 +85,7 @@ class Cells:
         InputError
             A column is missing, unknown or there twice.
         """
-        known = [*required, *optional]
+        known, before = [*required, *optional], len(self.findings)
         for column in dict.fromkeys(self.header):
             if self.header.count(column) > 1:
                 self.find(f"column {column!r} stands here more than once", 1)
@@ -97,7 +97,8 @@ class Cells:
         if missing:
             found = _list([column for column in self.header if column]) or "no columns"
             self.find(f"columns are missing: {_list(missing)}; found {found}", 1)
-        self.check()
+        if len(self.findings) > before:
+            self.check()
 
 
 def _list(names: Sequence[str]) -> str:

@@ -69,7 +69,7 @@ def _unit(table: Cells, row: Row) -> Unit | None:
         message = f"the ramps don't lead from {p0:g} MW into {low:g} to {high:g} MW"
         table.find(message, row.line, "p0_mw")
     pieces = _cost(table, row, low, high)
-    if not pieces or math.isnan(low + high):
+    if not pieces:
         return None
     for start, end in zones:
         if end <= start:
@@ -91,21 +91,23 @@ def _ramp(table: Cells, row: Row, column: str) -> float:
 def _cost(table: Cells, row: Row, low: float, high: float) -> tuple[Piece, ...]:
     """Pieces of the cost; none after a finding."""
     before = len(table.findings)
+    known = not math.isnan(low + high)
     if row["points"]:
         twice = [column for column in (*SMOOTH, *VALVE) if row[column]]
         if twice:
             table.find(f"replaces {','.join(twice)}: give one or the other", row.line, "points")
         points = _ranges(table, row, "points", ":", "100:1200;200:2600")
-        if len(table.findings) == before:
+        if known and len(table.findings) == before:
             _check_points(table, row, points, low, high)
-        pieces = linear_pieces(points) if len(table.findings) == before else ()
-        return _between(pieces, low, high)
+        if not known or len(table.findings) > before:
+            return ()
+        return _between(linear_pieces(points), low, high)
     a, b, c = (table.number(row, column) for column in SMOOTH)
     e, f = (table.number(row, column, 0.0) for column in VALVE)
     if abs(f) * (high - low) / math.pi > MOST_PIECES:
         message = f"{f:g} rad/MW makes more than {MOST_PIECES} valve points"
         table.find(message, row.line, "f")
-    if len(table.findings) > before:
+    if not known or len(table.findings) > before:
         return ()
     return valve_pieces(low, high, (a, b, c), (e, f))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hybridopt.unit_cost import Losses
 
 
-def smooth_cost(b: Any, c: Any, e: Any, f: float, p_ref: float, p_mw: Any) -> Any:
+def smooth_cost(b: Any, c: Any, e: Any, valve: tuple[float, float], p_mw: Any) -> Any:
     """Cost per hour ``b p + c p^2 + e sin(f (p_ref - p))`` within one piece, without its constant.
 
     Walters and Sheble 1993 give the valve-point term as |e sin(f (p_min - p))|; between two
@@ -21,9 +21,10 @@ def smooth_cost(b: Any, c: Any, e: Any, f: float, p_ref: float, p_mw: Any) -> An
     Parameters
     ----------
     b, c, e : currency per MWh, per MW^2 h, per h: data variables
-    f, p_ref : rad/MW, MW
+    valve : f and p_ref, rad/MW and MW; f is 0 without valve points
     p_mw : MW
     """
+    f, p_ref = valve
     cost = b * p_mw + c * p_mw**2
     return cost + e * sin(f * (p_ref - p_mw)) if f else cost
 
@@ -69,7 +70,7 @@ def build_economic(valve: Sequence[tuple[float, float]], losses: Losses, n_t: in
     )
     m.goal = Objective(
         expr=sum(
-            smooth_cost(m.b[t, i], m.c[t, i], m.e[t, i], *valve[i], m.p[t, i])
+            smooth_cost(m.b[t, i], m.c[t, i], m.e[t, i], valve[i], m.p[t, i])
             for t in m.t
             for i in m.unit
         )

@@ -349,5 +349,5 @@ def test_ramps_that_cannot_follow():
 
 def test_a_demand_inside_a_zone():
     units = [Unit("1", without_zones(valve_pieces(0, 100, (0, 1, 0), (0, 0)), [(40, 60)]))]
-    with pytest.raises(NoSolutionError, match="hour 1, output is 10 MW .* demand 50 MW"):
+    with pytest.raises(NoSolutionError, match=r"hour 1, output is 10 MW .* demand 50 MW"):
         dispatch_units(units, 50.0, options=FEW)
