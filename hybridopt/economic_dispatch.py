@@ -130,7 +130,9 @@ def dispatch_units(
     if limit:
         raise NoSolutionError(limit)
     many = len(demand) > 1
-    options = options or (HORIZON if many else ONE_HOUR)
+    options = options or (
+        HORIZON if many else replace(ONE_HOUR, generations=max(20, 2 * len(units)))
+    )
     processes = workers or ((os.cpu_count() or 1) if many else 1)
     run = _search(task, options, seed, processes, progress or NoProgress())
     best = run.best

@@ -33,6 +33,7 @@ EDGE = 1e-9  # MW, outputs this far outside a piece still count as in it
 SAME = 1e-7  # MW, candidates closer than this are one
 RAMPS = 3  # candidates lie up to so many ramps away from the end of a piece
 HALVINGS = 50
+SWEEPS = 1000  # at most, should rounding let two pairs take turns
 
 
 def _compiled(function: Function) -> Function:
@@ -345,8 +346,7 @@ def descend(
     n = p.shape[1]
     changed, tried = np.ones(n, np.int64), np.zeros((n, n), np.int64)
     clock, calls = 1, 0
-    busy = True
-    while busy:
+    for _ in range(SWEEPS):
         busy = False
         for i in range(n):
             for j in range(i + 1, n):
@@ -362,4 +362,6 @@ def descend(
                     clock += 1
                     changed[i] = changed[j] = clock
                     busy = True
+        if not busy:
+            break
     return calls

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 10  # of exchange and smooth solve
 EXCHANGE_GAIN = 1e-8  # least share of the cost that an exchange must save
+SMALLEST = 1e-9  # saving that counts in any case
 GAIN = 1e-5  # least improvement of the cost for which another round is done
 STEEPER = 100.0  # the penalty per MW, as a multiple of the steepest cost of any unit
 MOST_MOVED = 4  # units that one mutation moves
@@ -62,7 +63,7 @@ class Schedule:
     p_mw : (n_t, n), MW
     fitness : MW by which limits are missed, and the exact cost over the hours
     solves : of smooth problems
-    status : of the last of them
+    status : of the last of them; ACCEPTABLE when all limits are met but Ipopt failed to confirm it
     """
 
     p_mw: Floats
@@ -160,6 +161,8 @@ class Task:
                 break
         missed = self.missed_mw(p)
         missed = missed if missed > WITHIN_MW else 0.0
+        if status is Status.FAILED and not missed:
+            status = Status.ACCEPTABLE
         return Schedule(p, (missed, float(self.table.cost(p).sum())), solves, status)
 
     def _cost(self, p_mw: Floats) -> float:
@@ -169,7 +172,8 @@ class Task:
 
     def _exchange(self, p_mw: Floats) -> Floats:
         p = np.column_stack([p_mw, -self.surplus_mw(p_mw)])
-        descend(p, *self._kernel, EXCHANGE_GAIN * abs(float(self.table.cost(p_mw).sum())))
+        cost = float(self.table.cost(p_mw).sum())
+        descend(p, *self._kernel, max(SMALLEST, EXCHANGE_GAIN * abs(cost)))
         return p[:, :-1]
 
     def pieces(self, genome: Genome) -> Pieces:

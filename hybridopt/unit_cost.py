@@ -76,7 +76,7 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Transmission losses of a dispatch p: ``p' B p + B0' p + B00``, in MW (George 1943, Kron).
+    """Transmission losses of a dispatch p: ``p' B p + B0' p + B00``, in MW (Kirchmayer 1958).
 
     Attributes
     ----------
