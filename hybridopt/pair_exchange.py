@@ -10,10 +10,12 @@ at a penalty. A ramp that is broken costs the same penalty per MW, so a schedule
 start.
 
 All kernels stand in this one file: numba's cache notices changes of the file that calls, not of one
-that is called.
+that is called. Their data are few arrays, which compile fastest:
 
-``table`` is the arrays of a PieceTable, the slack's included; ``ramp`` (2, n + 1), MW/h, up and
-down; ``losses`` is whether there are any, B, B0 and B00.
+table : (n, most pieces, 8), low, high, a, b, c, e, f, p_ref of each piece; low is infinite in the
+    places that a unit leaves empty
+ramp : (3, n), MW/h up and down, and the outputs before the first hour, NaN where unknown
+losses : (n + 2, n), B, B0, and a row that begins with B00 and with 1 if there are losses at all
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
+PIECE = ("low", "high", "a", "b", "c", "e", "f", "p_ref")  # the last axis of a table
 EDGE = 1e-9  # MW, outputs this far outside a piece still count as in it
 SAME = 1e-7  # MW, candidates closer than this are one
 RAMPS = 3  # candidates lie up to so many ramps away from the end of a piece
@@ -41,76 +44,79 @@ def _compiled(function: Function) -> Function:
 
 
 @_compiled
-def piece_at(table: Any, i: int, p: float) -> int:
+def _piece(table: Any, i: int, p: float) -> int:
     """Last piece of unit i that holds an output; -1 for none."""
-    count, low, high = table[0], table[1], table[2]
-    for k in range(count[i] - 1, -1, -1):
-        if low[i, k] - EDGE <= p <= high[i, k] + EDGE:
+    for k in range(table.shape[1] - 1, -1, -1):
+        if table[i, k, 0] - EDGE <= p <= table[i, k, 1] + EDGE:
             return k
     return -1
 
 
 @_compiled
-def cost_at(table: Any, i: int, p: float) -> float:
+def _cost(table: Any, i: int, p: float) -> float:
     """Exact cost of an output, infinite where it is prohibited."""
-    k = piece_at(table, i, p)
+    k = _piece(table, i, p)
     if k < 0:
         return np.inf
-    _, _, _, a, b, c, e, f, ref = table
-    smooth = a[i, k] + b[i, k] * p + c[i, k] * p * p
-    if e[i, k] == 0.0:
-        return float(smooth)
-    return float(smooth + abs(e[i, k] * math.sin(f[i, k] * (ref[i, k] - p))))
+    q = table[i, k]
+    cost = q[2] + q[3] * p + q[4] * p * p
+    if q[5] != 0.0:
+        cost += abs(q[5] * math.sin(q[6] * (q[7] - p)))
+    return float(cost)
 
 
 @_compiled
-def slope_at(table: Any, i: int, p: float, middle: float) -> float:
+def _slope(table: Any, i: int, p: float, middle: float) -> float:
     """Derivative of the cost at p within the piece that holds ``middle``."""
-    k = piece_at(table, i, middle)
-    _, _, _, _, b, c, e, f, ref = table
-    slope = b[i, k] + 2.0 * c[i, k] * p
-    if e[i, k] != 0.0:
-        slope -= e[i, k] * f[i, k] * math.cos(f[i, k] * (ref[i, k] - p))
+    q = table[i, _piece(table, i, middle)]
+    slope = q[3] + 2.0 * q[4] * p
+    if q[5] != 0.0:
+        slope -= q[5] * q[6] * math.cos(q[6] * (q[7] - p))
     return float(slope)
 
 
 @_compiled
-def pair_terms(p: Any, t: int, i: int, j: int, demand: Any, losses: Any) -> Any:
-    """What the balance of an hour needs to know of the other units.
+def _pair_terms(p: Any, t: int, i: int, j: int, demand: Any, losses: Any, terms: Any) -> None:
+    """What the balance of an hour needs to know of the other units, into ``terms``.
 
     The balance is ``rest + x_i + x_j = loss``, where the loss is
-    ``fixed + l_i x_i + l_j x_j + b_ii x_i^2 + b_jj x_j^2 + 2 b_ij x_i x_j``.
+    ``fixed + l_i x_i + l_j x_j + b_ii x_i^2 + b_jj x_j^2 + 2 b_ij x_i x_j``, and ``terms`` are
+    rest, fixed, l_i, l_j.
     """
-    lossy, b, b0, b00 = losses
-    rest = -demand[t]
-    for m in range(p.shape[1]):
-        if m not in (i, j):
-            rest += p[t, m]
-    if not lossy:
-        return rest, 0.0, 0.0, 0.0
-    fixed, l_i, l_j = b00, b0[i], b0[j]
-    for m in range(p.shape[1]):
-        if m not in (i, j):
-            fixed += b0[m] * p[t, m]
-            l_i += 2.0 * b[m, i] * p[t, m]
-            l_j += 2.0 * b[m, j] * p[t, m]
-            for k in range(p.shape[1]):
-                if k not in (i, j):
-                    fixed += b[m, k] * p[t, m] * p[t, k]
-    return rest, fixed, l_i, l_j
+    n = p.shape[1]
+    terms[0], terms[1], terms[2], terms[3] = (
+        -demand[t],
+        losses[n + 1, 0],
+        losses[n, i],
+        losses[n, j],
+    )
+    for m in range(n):
+        if m in (i, j):
+            continue
+        terms[0] += p[t, m]
+        if losses[n + 1, 1] == 0.0:
+            continue
+        terms[1] += losses[n, m] * p[t, m]
+        terms[2] += 2.0 * losses[m, i] * p[t, m]
+        terms[3] += 2.0 * losses[m, j] * p[t, m]
+        for k in range(n):
+            if k not in (i, j):
+                terms[1] += losses[m, k] * p[t, m] * p[t, k]
 
 
 @_compiled
-def partner_of(x: float, i: int, j: int, terms: Any, losses: Any) -> float:
-    """Output of unit j that balances the hour when unit i gives x; NaN when none does."""
-    rest, fixed, l_i, l_j = terms
-    lossy, b = losses[0], losses[1]
-    if not lossy:
-        return float(-rest - x)
-    square = b[j, j]
-    linear = l_j + 2.0 * b[i, j] * x - 1.0
-    constant = fixed + l_i * x + b[i, i] * x * x - rest - x
-    root = linear * linear - 4.0 * square * constant
+def _partner(x: float, i: int, j: int, terms: Any, losses: Any) -> float:
+    """Output of unit j that balances the hour when unit i gives x; NaN when none does.
+
+    ``terms`` are those of the pair (i, j), whichever of the two is greater.
+    """
+    n = losses.shape[1]
+    if losses[n + 1, 1] == 0.0:
+        return float(-terms[0] - x)
+    l_i, l_j = (terms[2], terms[3]) if i < j else (terms[3], terms[2])
+    linear = l_j + 2.0 * losses[i, j] * x - 1.0
+    constant = terms[1] + l_i * x + losses[i, i] * x * x - terms[0] - x
+    root = linear * linear - 4.0 * losses[j, j] * constant
     if root < 0.0 or linear >= 0.0:
         return np.nan
     return float(2.0 * constant / (-linear + math.sqrt(root)))
@@ -121,30 +127,26 @@ def _exchange_slope(
     x: float, middle: float, i: int, j: int, terms: Any, table: Any, losses: Any
 ) -> float:
     """Derivative of both units' cost by the output of i, in the pieces that hold ``middle``."""
-    lossy, b = losses[0], losses[1]
-    y, y_middle = partner_of(x, i, j, terms, losses), partner_of(middle, i, j, terms, losses)
-    rate = -1.0
-    if lossy:
-        of_i = terms[2] + 2.0 * b[i, i] * x + 2.0 * b[i, j] * y
-        of_j = terms[3] + 2.0 * b[j, j] * y + 2.0 * b[i, j] * x
-        rate = -(1.0 - of_i) / (1.0 - of_j)
-    return slope_at(table, i, x, middle) + slope_at(table, j, y, y_middle) * rate
+    y, y_middle = _partner(x, i, j, terms, losses), _partner(middle, i, j, terms, losses)
+    of_i = terms[2] + 2.0 * losses[i, i] * x + 2.0 * losses[i, j] * y
+    of_j = terms[3] + 2.0 * losses[j, j] * y + 2.0 * losses[i, j] * x
+    rate = (1.0 - of_i) / (1.0 - of_j)
+    return float(_slope(table, i, x, middle) - _slope(table, j, y, y_middle) * rate)
 
 
 @_compiled
 def _bottom(low: float, high: float, i: int, j: int, terms: Any, table: Any, losses: Any) -> float:
     """Minimum strictly between two neighbouring candidates; NaN when there is none."""
     middle = 0.5 * (low + high)
-    y = partner_of(middle, i, j, terms, losses)
-    if piece_at(table, i, middle) < 0 or not piece_at(table, j, y) >= 0:
+    y = _partner(middle, i, j, terms, losses)
+    if _piece(table, i, middle) < 0 or _piece(table, j, y) < 0:
         return np.nan
-    if _exchange_slope(low, middle, i, j, terms, table, losses) >= 0.0:
-        return np.nan
-    if _exchange_slope(high, middle, i, j, terms, table, losses) <= 0.0:
-        return np.nan
-    for _ in range(HALVINGS):
-        x = 0.5 * (low + high)
-        if _exchange_slope(x, middle, i, j, terms, table, losses) > 0.0:
+    for halving in range(HALVINGS + 2):
+        x = (low, high, 0.5 * (low + high))[min(halving, 2)]
+        slope = _exchange_slope(x, middle, i, j, terms, table, losses)
+        if (halving == 0 and slope >= 0.0) or (halving == 1 and slope <= 0.0):
+            return np.nan
+        if slope > 0.0:
             high = x
         else:
             low = x
@@ -152,33 +154,23 @@ def _bottom(low: float, high: float, i: int, j: int, terms: Any, table: Any, los
 
 
 @_compiled
-def _near(found: Any, n: int, x: float, ramp: Any, i: int, steps: int) -> int:
-    """Add an output and those some ramps of unit i above and below it."""
-    found[n] = x
-    n += 1
-    if steps > 0 and ramp[0, i] < np.inf:
-        for m in range(1, steps + 1):
-            found[n] = x + m * ramp[0, i]
-            n += 1
-    if steps > 0 and ramp[1, i] < np.inf:
-        for m in range(1, steps + 1):
-            found[n] = x - m * ramp[1, i]
-            n += 1
-    return n
-
-
-@_compiled
 def _outputs(p: Any, t: int, i: int, table: Any, ramp: Any, found: Any, n: int) -> int:
     """Add the outputs of unit i worth trying in an hour after the first n; their number."""
-    count, low, high = table[0], table[1], table[2]
-    hours = p.shape[0]
-    steps = RAMPS if hours > 1 else 0
-    for k in range(count[i]):
-        n = _near(found, n, low[i, k], ramp, i, steps)
-        n = _near(found, n, high[i, k], ramp, i, steps)
-    for s in (t - 1, t + 1):
-        if 0 <= s < hours:
-            n = _near(found, n, p[s, i], ramp, i, 1)
+    hours, most = p.shape[0], table.shape[1]
+    for k in range(2 * most + 2):
+        s = t - 1 if k == 2 * most else t + 1
+        if k < 2 * most:
+            x, reach = table[i, k // 2, k % 2], RAMPS if hours > 1 else 0
+        elif 0 <= s < hours:
+            x, reach = p[s, i], 1
+        else:
+            continue
+        for m in range(-reach, reach + 1):
+            step = m * ramp[0, i] if m > 0 else m * ramp[1, i]
+            shifted = x if m == 0 else x + step
+            if abs(shifted) < np.inf:
+                found[n] = shifted
+                n += 1
     return n
 
 
@@ -204,8 +196,8 @@ def _allowed(
         x = found[m]
         if kept and x - found[kept - 1] < SAME and x != now:
             continue
-        y = partner_of(x, i, j, terms, losses)
-        if piece_at(table, i, x) >= 0 and piece_at(table, j, y) >= 0:
+        y = _partner(x, i, j, terms, losses)
+        if _piece(table, i, x) >= 0 and _piece(table, j, y) >= 0:
             found[kept] = x
             kept += 1
     return kept
@@ -216,17 +208,16 @@ def _candidates(
     p: Any, t: int, i: int, j: int, terms: Any, table: Any, ramp: Any, losses: Any, found: Any
 ) -> int:
     """Outputs of unit i worth trying in an hour, into ``found``; their number."""
-    found[0] = p[t, i]
-    first = _outputs(p, t, i, table, ramp, found, 1)
-    n = _outputs(p, t, j, table, ramp, found, first)
-    swapped = (terms[0], terms[1], terms[3], terms[2])
-    last, n = n, first
+    first = _outputs(p, t, i, table, ramp, found, 0)
+    last = _outputs(p, t, j, table, ramp, found, first)
+    n = first
     for m in range(first, last):
-        x = partner_of(found[m], j, i, swapped, losses)
+        x = _partner(found[m], j, i, terms, losses)
         if not math.isnan(x):
             found[n] = x
             n += 1
-    n = kept = _allowed(found, n, p[t, i], i, j, terms, table, losses)
+    found[n] = p[t, i]
+    n = kept = _allowed(found, n + 1, p[t, i], i, j, terms, table, losses)
     for m in range(kept - 1):
         x = _bottom(found[m], found[m + 1], i, j, terms, table, losses)
         if not math.isnan(x):
@@ -271,7 +262,6 @@ def _exchange(
     demand: Any,
     table: Any,
     ramp: Any,
-    start: Any,
     losses: Any,
     weight: float,
     gain: float,
@@ -281,31 +271,29 @@ def _exchange(
     Row 0 of the arrays is the hour before the first.
     """
     hours = p.shape[0]
-    most = 4 * (1 + 2 * RAMPS) * (table[0][i] + table[0][j]) + 32
+    most = 8 * (1 + 2 * RAMPS) * table.shape[1] + 32
     x, y = np.empty((hours + 1, most)), np.empty((hours + 1, most))
     best, back = np.zeros((hours + 1, most)), np.zeros((hours + 1, most), np.int64)
-    n = np.ones(hours + 1, np.int64)
-    x[0, 0], y[0, 0] = start[i], start[j]
+    n, terms = np.ones(hours + 1, np.int64), np.empty(4)
+    x[0, 0], y[0, 0] = ramp[2, i], ramp[2, j]
     now = 0.0
     for t in range(hours):
-        terms = pair_terms(p, t, i, j, demand, losses)
+        _pair_terms(p, t, i, j, demand, losses, terms)
         n[t + 1] = _candidates(p, t, i, j, terms, table, ramp, losses, x[t + 1])
         for m in range(n[t + 1]):
-            y[t + 1, m] = partner_of(x[t + 1, m], i, j, terms, losses)
-            best[t + 1, m] = cost_at(table, i, x[t + 1, m]) + cost_at(table, j, y[t + 1, m])
+            y[t + 1, m] = _partner(x[t + 1, m], i, j, terms, losses)
+            best[t + 1, m] = _cost(table, i, x[t + 1, m]) + _cost(table, j, y[t + 1, m])
         _link(x, y, best, back, t, n, i, j, ramp, weight)
-        now += cost_at(table, i, p[t, i]) + cost_at(table, j, p[t, j])
         for unit in (i, j):
-            before = p[t - 1, unit] if t else start[unit]
+            before = p[t - 1, unit] if t else ramp[2, unit]
             now += weight * _broken(p[t, unit] - before, unit, ramp)
-    if n[hours] == 0:
-        return 0.0
+            now += _cost(table, unit, p[t, unit])
     m = 0
     for k in range(1, n[hours]):
         if best[hours, k] < best[hours, m]:
             m = k
     saved = now - best[hours, m]
-    if not saved > gain:
+    if n[hours] == 0 or not saved > gain:
         return 0.0
     for t in range(hours, 0, -1):
         p[t - 1, i], p[t - 1, j] = x[t, m], y[t, m]
@@ -316,30 +304,23 @@ def _exchange(
 @_compiled
 def _all_met(p: Any) -> bool:
     """Whether the slack is empty in every hour."""
-    return bool(np.abs(p[:, p.shape[1] - 1]).max() <= EDGE)
+    for t in range(p.shape[0]):  # noqa: SIM110  (compiles faster than all())
+        if abs(p[t, p.shape[1] - 1]) > EDGE:
+            return False
+    return True
 
 
 @_compiled
 def descend(
-    p: Any,
-    demand: Any,
-    table: Any,
-    ramp: Any,
-    start: Any,
-    losses: Any,
-    weight: float,
-    gain: float,
+    p: Any, demand: Any, table: Any, ramp: Any, losses: Any, weight: float, gain: float
 ) -> int:
     """Exchange between pairs, in place, until none saves anything; the number of exchanges tried.
 
     Parameters
     ----------
-    p : (n_t, n + 1), MW, the slack last; changed in place, in balance in every hour
+    p : (n_t, n), MW, the slack last; changed in place, in balance in every hour
     demand : (n_t,), MW
-    table : the arrays of a PieceTable, the slack's pieces included
-    ramp : (2, n + 1), MW/h, up and down
-    start : (n + 1,), MW, outputs before the first hour; NaN where unknown
-    losses : whether there are any, B, B0, B00, with zeros for the slack
+    table, ramp, losses : see above, the slack's pieces included
     weight : currency per MW of a broken ramp
     gain : least saving that counts
     """
@@ -356,7 +337,7 @@ def descend(
                     continue
                 calls += 1
                 clock += 1
-                saved = _exchange(p, i, j, demand, table, ramp, start, losses, weight, gain)
+                saved = _exchange(p, i, j, demand, table, ramp, losses, weight, gain)
                 tried[i, j] = clock
                 if saved > 0.0:
                     clock += 1

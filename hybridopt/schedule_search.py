@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridopt.pair_exchange import descend
+from hybridopt.pair_exchange import PIECE, descend
 from hybridopt.smooth_dispatch import SmoothDispatch
 from hybridopt.solvers.genetic import Operators
 from hybridopt.solvers.ipopt import Status
@@ -116,21 +116,21 @@ class Task:
         return STEEPER * max(1.0, float((slope + np.abs(t.e * t.f)).max()))
 
     @cached_property
-    def _kernel(self) -> tuple[Floats, Any, Floats, Floats, Any, float]:
+    def _kernel(self) -> tuple[Floats, Floats, Floats, Floats, float]:
         """What the exchange needs, with the slack as one more unit."""
         far = 10.0 * (sum(max(abs(u.p_min), abs(u.p_max)) for u in self.units) + 1.0)
         far += 10.0 * float(np.abs(self.demand_mw).max())
         short = Piece(0.0, far, 0.0, self.weight)
         slack = Unit("slack", (Piece(-far, 0.0, 0.0, -self.weight), short))
         units = [*self.units, slack]
-        t, n = piece_table(units), len(units)
-        arrays = (t.count, t.low, t.high, t.a, t.b, t.c, t.e, t.f, t.p_ref)
-        ramp = np.array([[u.ramp_up for u in units], [u.ramp_down for u in units]])
-        start = np.array([np.nan if u.p0_mw is None else u.p0_mw for u in units])
-        b, b0 = np.zeros((n, n)), np.zeros(n)
-        b[:-1, :-1], b0[:-1] = self.losses.b, self.losses.b0
-        losses = (self.losses.any, b, b0, float(self.losses.b00))
-        return self.demand_mw, arrays, ramp, start, losses, self.weight
+        pieces, n = piece_table(units), len(units)
+        table = np.stack([getattr(pieces, name) for name in PIECE], axis=2)
+        start = [np.nan if u.p0_mw is None else u.p0_mw for u in units]
+        ramp = np.array([[u.ramp_up for u in units], [u.ramp_down for u in units], start])
+        losses = np.zeros((n + 2, n))
+        losses[: n - 1, :-1], losses[n, :-1] = self.losses.b, self.losses.b0
+        losses[n + 1, :2] = self.losses.b00, float(self.losses.any)
+        return self.demand_mw, np.ascontiguousarray(table), ramp, losses, self.weight
 
     def missed_mw(self, p_mw: Floats) -> float:
         """MW by which a schedule misses demand and ramps, in sum."""
@@ -142,8 +142,8 @@ class Task:
 
     def broken_mw(self, p_mw: Floats) -> Floats:
         """MW by which each step breaks the ramp of its unit, (n_t, n); hour 1 from ``p0_mw``."""
-        _, _, ramp, start, _, _ = self._kernel
-        step = np.diff(p_mw, axis=0, prepend=start[None, :-1])
+        ramp = self._kernel[2]
+        step = np.diff(p_mw, axis=0, prepend=ramp[2:3, :-1])
         broken = np.maximum(step - ramp[0, :-1], -step - ramp[1, :-1])
         return np.asarray(np.maximum(np.nan_to_num(broken, nan=0.0, neginf=0.0), 0.0))
 
