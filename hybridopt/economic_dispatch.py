@@ -130,9 +130,7 @@ def dispatch_units(
     if limit:
         raise NoSolutionError(limit)
     many = len(demand) > 1
-    options = options or (
-        HORIZON if many else replace(ONE_HOUR, generations=max(20, 2 * len(units)))
-    )
+    options = options or (HORIZON if many else _one_hour(len(units)))
     processes = workers or ((os.cpu_count() or 1) if many else 1)
     run = _search(task, options, seed, processes, progress or NoProgress())
     best = run.best
@@ -142,6 +140,11 @@ def dispatch_units(
         raise HybridoptError(f"Ipopt failed inside the pieces found: {best.status}")
     cost = task.table.cost(best.p_mw)
     return EconomicDispatch(task, best.p_mw, cost, run, seed, time.perf_counter() - began)
+
+
+def _one_hour(n: int) -> GeneticOptions:
+    """More generations for more units; past 50 each takes long enough."""
+    return replace(ONE_HOUR, generations=max(ONE_HOUR.generations, min(2 * n, 100)))
 
 
 def _search(

@@ -23,7 +23,7 @@ LIMITS = ("unit", "pmin_mw", "pmax_mw")
 SMOOTH = ("a", "b", "c")
 VALVE = ("e", "f")
 OTHERS = ("ramp_up", "ramp_down", "p0_mw", "prohibited", "points")
-MOST_PIECES = 500  # of one unit: more is a wrong unit of f
+MOST_PIECES = 200  # of one unit: more is a wrong unit of f
 SAME_MW = 1e-9
 
 

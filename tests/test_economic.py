@@ -172,6 +172,37 @@ def test_the_six_unit_system_with_zones_ramps_and_losses():
     assert found.loss_mw[0] == pytest.approx(12.958, abs=1e-3)
 
 
+def test_the_six_unit_system_of_the_cec_2011_competition():
+    """The same tables with other loss coefficients and initial output of unit 6.
+
+    L. Stripinis's MATLAB port of the competition's problem gives the dispatch below as the optimum,
+    at 15447.4428525634 USD/h; ours is cheaper.
+    """
+    units = list(read_units(FILES["unit6"]))
+    units[5] = replace(units[5], p0_mw=150.0)
+    b = np.array(
+        [
+            [1.7, 1.2, 0.7, -0.1, -0.5, -0.2],
+            [1.2, 1.4, 0.9, 0.1, -0.6, -0.1],
+            [0.7, 0.9, 3.1, 0.0, -1.0, -0.6],
+            [-0.1, 0.1, 0.0, 0.24, -0.6, -0.8],
+            [-0.5, -0.6, -0.1, -0.6, 12.9, -0.2],
+            [0.2, -0.1, -0.6, -0.8, -0.2, 15.0],
+        ]
+    )
+    b0 = np.array([-0.3908, -0.1297, 0.7047, 0.0591, 0.2161, -0.6635])
+    losses = Losses((b + b.T) / 2 * 1e-5, b0 * 1e-5, 0.0056e-2)
+    known = np.array(
+        [[434.39056236283, 181.320668922663, 257.924552759678, 0, 165.856094826576, 0]]
+    )
+    known[0, [3, 5]] = 139.724598374641, 96.2876227536128
+    assert piece_table(units).cost(known).sum() == pytest.approx(15447.4428525634, abs=1e-8)
+    assert known.sum() - losses.mw(known)[0] == pytest.approx(1263, abs=1e-4)
+    found = dispatch_units(units, 1263.0, losses, options=FEW)
+    assert found.cost < 15447
+    assert found.p_mw.sum() - losses.mw(found.p_mw)[0] == pytest.approx(1263, abs=1e-6)
+
+
 @pytest.mark.parametrize(("name", "demand", "cost"), REFERENCES)
 def test_published_systems_reach_their_proven_minimum(name, demand, cost):
     found = dispatch_units(read_units(FILES[name]), demand, seed=0)

@@ -83,7 +83,7 @@ def test_losses_may_name_units_in_any_order_and_be_asymmetric(tmp_path):
             f"{HEADER}\nA,1,2,3,4,5\nA,1,2,3,4,5\n",
             ["units.csv:3 unit: unit 'A' stands in line 2 already"],
         ),
-        (f"{HEADER},e,f\nA,0,900,3,4,5,6,90\n", ["units.csv:2 f: 90 rad/MW makes more than 500"]),
+        (f"{HEADER},e,f\nA,0,900,3,4,5,6,90\n", ["units.csv:2 f: 90 rad/MW makes more than 200"]),
         (f"{HEADER},ramp_up\nA,1,2,3,4,5,-6\n", ["units.csv:2 ramp_up: must be at least 0"]),
         (
             f"{HEADER},ramp_up,p0_mw\nA,50,90,3,4,5,10,20\n",
