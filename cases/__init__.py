@@ -24,6 +24,11 @@ def case_file(name: str) -> Path:
     return builtin_cases()[name]
 
 
+def unit_files() -> dict[str, Path]:
+    """Give the built-in tables of units, demands and losses for economic dispatch, by name."""
+    return {path.stem: path for path in sorted(_FOLDER.glob("ed/*.csv"))}
+
+
 def template() -> str:
     """Give a commented case file to start from (TOML)."""
     return (_FOLDER / "template.toml").read_text(encoding="utf-8")

@@ -19,6 +19,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from hybridopt.case import Case as Case
     from hybridopt.case import read_case as read_case
+    from hybridopt.economic_dispatch import EconomicDispatch as EconomicDispatch
+    from hybridopt.economic_dispatch import dispatch_units as dispatch_units
     from hybridopt.errors import HybridoptError as HybridoptError
     from hybridopt.errors import InputError as InputError
     from hybridopt.errors import NoSolutionError as NoSolutionError
@@ -29,12 +31,15 @@ if TYPE_CHECKING:
     from hybridopt.study import StudyResult as StudyResult
     from hybridopt.study import check_case as check_case
     from hybridopt.study import run_study as run_study
+    from hybridopt.unit_files import read_units as read_units
 
 # What a user calls, and the module that has it. Loaded when first asked for: importing hybridopt
 # must not need a solver, nor take the two seconds that pandapower and Pyomo take.
 _PUBLIC = {
     "Case": "case",
     "read_case": "case",
+    "EconomicDispatch": "economic_dispatch",
+    "dispatch_units": "economic_dispatch",
     "HybridoptError": "errors",
     "InputError": "errors",
     "NoSolutionError": "errors",
@@ -45,6 +50,7 @@ _PUBLIC = {
     "StudyResult": "study",
     "check_case": "study",
     "run_study": "study",
+    "read_units": "unit_files",
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
 

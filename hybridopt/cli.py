@@ -292,6 +292,57 @@ def dispatch(
 
 
 @app.command()
+def ed(
+    units: Annotated[
+        str, typer.Argument(help="CSV file of units, or a built-in one.", metavar="UNITS")
+    ],
+    demand: Annotated[
+        float | None, typer.Option("--demand", help="Demand of one hour.", metavar="MW")
+    ] = None,
+    demand_file: Annotated[
+        str | None, typer.Option("--demand-file", help="CSV (hour, demand_mw).", metavar="CSV")
+    ] = None,
+    losses: Annotated[
+        str | None, typer.Option("--losses", help="CSV of B-coefficients.", metavar="CSV")
+    ] = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes; default: 1, for hours one per core."),
+    ] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Economic dispatch of units without a network: valve points, zones, losses, ramps."""
+    from hybridopt.economic_dispatch import dispatch_units
+    from hybridopt.economic_input import read_input
+    from hybridopt.economic_output import economic_summary, economic_tables, write_economic
+    from hybridopt.result_folder import check_folder
+
+    given, _ = collect(
+        lambda: read_input(units, demand, demand_file, losses),
+        lambda: None if out is None else check_folder(out, force=force),
+    )
+    result = dispatch_units(
+        given.units,
+        given.demand_mw,
+        given.losses,
+        seed=seed,
+        workers=workers,
+        progress=_progress(quiet),
+    )
+    if out is not None:
+        write_economic(result, out)
+    if as_json:
+        _print_json(economic_summary(result))
+    elif not quiet:
+        for table in economic_tables(result):
+            Console().print(table)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.", metavar="DIR")],
 ) -> None:

@@ -12,7 +12,7 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from deap import base, tools
 
@@ -49,6 +49,8 @@ class Operators(Generic[Solution]):
     neighbours : every valid genome that is one change away, in normal form, with the kind of
         change; kinds are drawn with equal chances, so that a kind of few is not lost among many
     wider : the same for genomes a little further away, tried when all neighbours are known
+    learn : the genome to breed from, given one and its value: an evaluation that improves what it
+        is given hands that on (Lamarckian search); None breeds from the genomes themselves
     """
 
     create: Callable[[random.Random], Genome]
@@ -58,6 +60,7 @@ class Operators(Generic[Solution]):
     decode: Callable[[Genome], Solution]
     neighbours: Callable[[Genome], Iterator[tuple[str, Genome]]]
     wider: Callable[[Genome], Iterator[tuple[str, Genome]]]
+    learn: Callable[[Genome, Any], Genome] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,10 @@ class _Share(base.Fitness):  # type: ignore[misc]
 
 
 class _Individual(list[int | float]):
-    """A genome with DEAP's fitness."""
+    """A genome to breed from, with the genome that was evaluated and DEAP's fitness of that."""
 
     share: _Share
+    evaluated: Genome
 
     def __init__(self, genome: Genome, weights: tuple[float, ...]) -> None:
         super().__init__(genome)
@@ -184,13 +188,13 @@ def _next_generation(
         return _create(operators, options, rng), []
     weights = (-1.0,) * n_objectives
     population = [
-        _individual(genome, run.cache[operators.decode(genome)], weights)
+        _individual(genome, run.cache[operators.decode(genome)], weights, operators.learn)
         for genome in run.population
     ]
     with own_random(rng):
         chosen = _select(population, options)
     genomes = _offspring(chosen, population, run.cache, operators, options, rng)
-    return genomes, [list(i) for i in tools.selBest(population, options.elite)]
+    return genomes, [i.evaluated for i in tools.selBest(population, options.elite)]
 
 
 def _ended(
@@ -313,7 +317,13 @@ def _draw(kinds: dict[str, list[Genome]], count: int, rng: random.Random) -> lis
     return drawn
 
 
-def _individual(genome: Genome, value: Evaluated, weights: tuple[float, ...]) -> _Individual:
-    individual = _Individual(genome, weights)
+def _individual(
+    genome: Genome,
+    value: Evaluated,
+    weights: tuple[float, ...],
+    learn: Callable[[Genome, Any], Genome] | None = None,
+) -> _Individual:
+    individual = _Individual(genome if learn is None else learn(genome, value), weights)
+    individual.evaluated = genome
     individual.fitness.values = value.fitness
     return individual

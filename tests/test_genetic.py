@@ -284,3 +284,19 @@ def test_resuming_continues_the_random_numbers():
     again = minimize(Evaluating(), OPERATORS, options, 5, ["wrong", "ones"], run=first)
     assert list(again.cache) == list(whole.cache)
     assert again.population == whole.population
+
+
+def test_children_are_bred_from_what_an_evaluation_learnt():
+    """Only learning can turn the last gene on, so children show it and the evaluated don't lose."""
+    seen = []
+    learning = replace(
+        OPERATORS,
+        mutate=lambda genome, _rng: genome,
+        crossover=lambda mother, _father, _rng: (seen.append(list(mother)), list(mother))[1],
+        learn=lambda genome, _value: [*genome[:-1], 7],
+    )
+    options = GeneticOptions(population=6, generations=2, local_search=0.0, crossover_rate=1.0)
+    found = minimize(Evaluating(), learning, options, 0, ["wrong", "ones"])
+    assert seen
+    assert all(mother[-1] == 7 for mother in seen)
+    assert all(OPERATORS.decode(genome) in found.cache for genome in found.population)

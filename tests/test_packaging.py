@@ -28,9 +28,11 @@ LAYERS = [
         "result_*",
         "plan_file",
         "progress",
+        "unit_*",
     ],
     ["models", "models.*", "solvers", "solvers.*"],
     ["compiled", "starts", "hours", "linked", "infeasible", "ratings", "dispatch", "stages"],
+    ["pair_exchange", "smooth_dispatch", "schedule_search"],
     [
         "plan_genes",
         "plan_space",
@@ -48,6 +50,8 @@ LAYERS = [
         "plan_search",
         "study",
         "single_dispatch",
+        "economic_dispatch",
+        "economic_input",
         "resilience",
         "restore",
         "reconfigure",
@@ -57,6 +61,7 @@ LAYERS = [
     [
         "",
         "output",
+        "economic_output",
         "tables",
         "tables_*",
         "runs",
