@@ -27,6 +27,7 @@ from hybridopt.case_fields import (
     Polynomial,
     Positive,
     PriceDay,
+    Span,
     Table,
     UnitLimits,
     UnitRamps,
@@ -176,6 +177,16 @@ class GeneratorCost(Table):
     """Bus label (every generator there) or name."""
     polynomial: Polynomial
     """c0, c1, c2, ... of c0 + c1 P + c2 P^2 + ..., currency per hour with P in MW."""
+    valve_point: tuple[NonNegative, Positive] | None = None
+    """e and f of the valve-point term |e sin(f (P - P_min))|, currency per hour and rad per MW."""
+    prohibited_mw: tuple[Span, ...] = ()
+    """Ranges [low, high] of P, MW, in which the unit must not stay."""
+
+    @model_validator(mode="after")
+    def _pieces_are_quadratic(self) -> Self:
+        if (self.valve_point or self.prohibited_mw) and len(self.polynomial) > 3:
+            raise ValueError("valve points and prohibited ranges need a polynomial up to c2")
+        return self
 
 
 class ExternalGridCost(Table):

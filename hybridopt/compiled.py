@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hybridopt.grid_cost import convex_stand_in
 from hybridopt.models.dispatch import build_dispatch
 from hybridopt.models.soft import BUS, SOFT, UNIT
 from hybridopt.solvers.ipopt import CompiledModel
@@ -32,6 +33,7 @@ GOALS = {
     "loss_mwh": "loss",
     "curtailed_mwh": "curtailed",
 }
+RELAXED = -1
 HOLD_SLACK = 1e-7  # relative room left to a goal that is held while the next one is pursued
 
 
@@ -47,6 +49,8 @@ class State:
     site_on : (n_site,) installed generators
     rating_min, rating_max : (n_site,), pu; equal where the rating is given
     p_max : (n_t, n_gen), pu, largest output of each unit in each hour
+    piece : (n_t, n_gen), which piece of its cost each unit runs in; RELAXED for all of them, with
+        a smooth convex stand-in for the cost
     price : (n_t, n_gen), currency per MWh, on top of each unit's cost
     renewable : (n_gen,) units whose unused power counts as curtailed
     dg_renewable : whether that of the distributed generators does
@@ -66,6 +70,7 @@ class State:
     branch_scale: Floats
     gen_on: Bools
     p_max: Floats
+    piece: Ints
     price: Floats
     renewable: Bools
     dg_renewable: bool
@@ -115,6 +120,9 @@ class CompiledDispatch:
             nlp.columns(getattr(model, name), n_t, n_store)
             for name in ("store_in", "store_out", "store_q", "store_energy")
         )
+        self._piece_data = {
+            name: nlp.columns(getattr(model, f"piece_{name}"), n_t, n_gen) for name in "abce"
+        }
         self.piece_cost = nlp.columns(model.piece_cost, n_t, n_gen)
         self._data = {
             "closed": nlp.columns(model.closed, n_br),
@@ -252,7 +260,9 @@ class CompiledDispatch:
             value = weight if goal == "plan_cost" else weight * state.dt
             b.fix(columns[kept], np.broadcast_to(value, columns.shape)[kept])
         self._free_buses(b, state, alive, references)
-        self._free_units(b, state, state.gen_on & alive[:, grid.gen_bus])
+        on = state.gen_on & alive[:, grid.gen_bus]
+        self._free_units(b, state, on)
+        self._choose_pieces(b, state, on)
         self._free_dg(b, state, alive)
         self._free_storage(b, state, alive)
         closed = state.branch_on & alive[:, grid.branch_from]
@@ -316,6 +326,23 @@ class CompiledDispatch:
             self._free(b, self.piece_cost[:, g], on[:, g], -np.inf, np.inf, 0.0)
             b.row_on[rows[on[:, g]]] = True
         self._limit_between(b, self.ramp_rows[1:], on[1:] & on[:-1], -grid.ramp_down, grid.ramp_up)
+
+    def _choose_pieces(self, b: Bounds, state: State, on: Bools) -> None:
+        """Cost and range of each unit whose cost has pieces."""
+        base = self.grid.base_mva
+        for g, own in enumerate(self.grid.gen_pieces):
+            if own is None:
+                continue
+            for t in np.flatnonzero(on[:, g]):
+                chosen = int(state.piece[t, g])
+                piece = convex_stand_in(own) if chosen == RELAXED else own[chosen]
+                for name, columns in self._piece_data.items():
+                    if columns[t, g] >= 0:
+                        b.fix(columns[t : t + 1, g], getattr(piece, name))
+                p = self.p[t, g]
+                low, high = max(piece.low / base, b.x_min[p]), min(piece.high / base, b.x_max[p])
+                b.x_min[p], b.x_max[p] = low, max(low, high)
+                b.x_start[p] = (low + high) / 2
 
     def _free_storage(self, b: Bounds, state: State, alive: Bools) -> None:
         store = self.grid.storage

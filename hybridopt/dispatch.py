@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridopt.compiled import CompiledDispatch, State
+from hybridopt.compiled import RELAXED, CompiledDispatch, State
 from hybridopt.errors import HybridoptError, NoSolutionError
 from hybridopt.grid import Plan, apply_plan, branch_scale
 from hybridopt.hours import UNSERVED, Goals, StagedSolver
 from hybridopt.infeasible import GAVE_UP, excess_of, explain
 from hybridopt.linked import solve_linked, with_free_storage
+from hybridopt.pieces import settle_pieces
 from hybridopt.result import Dispatch, Point, read_point, stack_points
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class Dispatcher:
         self.grid, self.sites, self.horizon, self.settings = grid, sites, horizon, settings
         self.hours_are_linked = len(horizon.hours) > 1 and links_hours(grid)
         merge = settings.merge_equal_hours and not self.hours_are_linked
+        self.has_pieces = any(own is not None for own in grid.gen_pieces)
         self.levels = Levels.of(horizon, grid.n_gen, merge)
         self.priority = np.ones(grid.n_bus)
         for bus, weight in settings.priority.items():
@@ -241,6 +243,7 @@ class Dispatcher:
             gen_on=np.tile(running, (n_t, 1)),
             p_max=available(grid.p_max, self.levels.unit_profile[levels]),
             price=self.levels.price[levels],
+            piece=np.full((n_t, grid.n_gen), RELAXED),
             renewable=self.renewable,
             dg_renewable=bool(np.any(self.levels.profile != 1.0)),
             store_on=np.tile(storing, (n_t, 1)),
@@ -305,6 +308,8 @@ class Dispatcher:
                 nearby=nearby,
                 thorough=self.thorough,
             )
+            if self.has_pieces:
+                result = settle_pieces(self.hour, result, stages, thorough=self.thorough)
             full = result.unserved_mwh == 0.0
             nearby = result.solution if full else None
             self.count(result)

@@ -126,6 +126,22 @@ def _replace_units(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -
             )
             table = "gen"
         _add_cost(net, scenario, dispatch, k, table, index)
+    _set_storage(net, dispatch, row, label_of)
+
+
+def _set_storage(net: Any, dispatch: Dispatch, row: int, label_of: dict[int, int]) -> None:
+    """Write what storage takes or gives; a case's own storage is added to the net's."""
+    store = dispatch.grid.storage
+    for k, name in enumerate(dispatch.store_name):
+        bus = int(store.bus[k])
+        p, q = float(dispatch.store_p_mw[row, k]), float(dispatch.store_q_mvar[row, k])
+        alive = bool(dispatch.energised[row, bus])
+        set_to = {"p_mw": p, "q_mvar": q, "scaling": 1.0, "in_service": alive}
+        if store.index[k] >= 0:
+            net.storage.loc[int(store.index[k]), list(set_to)] = list(set_to.values())
+        else:
+            most = float(store.energy_max[k]) * dispatch.grid.base_mva
+            pp.create_storage(net, label_of[bus], max_e_mwh=most, name=name, **set_to)
 
 
 def _add_cost(

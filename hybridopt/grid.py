@@ -17,6 +17,8 @@ from scipy.sparse.csgraph import connected_components
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hybridopt.unit_cost import Piece
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
@@ -96,6 +98,9 @@ class Grid:
     gen_pwl : (n_gen,), each None or (n_point, 2)
         Piecewise linear cost instead of the polynomial: MW (ascending) and currency per hour; the
         first and the last piece go on beyond their ends.
+    gen_pieces : (n_gen,), each None or its smooth pieces (MW), ascending
+        Instead of both: costs that are not smooth or not convex, and outputs with prohibited
+        zones between pieces.
     ramp_up, ramp_down : (n_gen,), pu per hour, inf without a limit
         Largest rise and fall of the active power between consecutive hours.
     gen_forming : (n_gen,)
@@ -141,6 +146,7 @@ class Grid:
     q_max: Floats
     gen_cost: Floats
     gen_pwl: tuple[Floats | None, ...]
+    gen_pieces: tuple[tuple[Piece, ...] | None, ...]
     ramp_up: Floats
     ramp_down: Floats
     gen_forming: Bools

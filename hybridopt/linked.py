@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hybridopt.pieces import settle_pieces
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -64,6 +66,9 @@ def solve_all_hours(
     """
     solver, base = dispatcher.coupled, dispatcher.grid.base_mva
     result = solver.solve_running(state, stages, hold, expect_full, complete)
+    if dispatcher.has_pieces:
+        result = settle_pieces(solver, result, stages, hold, thorough=False)
+        state = replace(state, piece=result.state.piece)
     dispatcher.count(result)
     for _ in range(MOST_REPAIRS):
         if not result.solution.ok or not len(dispatcher.grid.storage.bus):

@@ -11,6 +11,7 @@ import numpy as np
 from pandapower.pypower.idx_brch import F_BUS, T_BUS
 
 from hybridopt.grid import Grid
+from hybridopt.grid_cost import pieces_of_points
 from hybridopt.network_branches import (
     branch_limits,
     number_column,
@@ -112,6 +113,7 @@ def grid_from_net(
         **branch_limits(net, base, branch_limit),
         branch_in_service=np.concatenate([net.line.in_service, net.trafo.in_service]).astype(bool),
         **unit | {"gen_bus": bus_of(unit["gen_bus"])},
+        gen_pieces=tuple(map(pieces_of_points, unit["gen_pwl"])),
         load_name=tuple(str(n) if n is not None else "" for n in load.name),
         load_index=load.index.to_numpy(np.int64),
         load_bus=bus_of(load.bus.to_numpy()),

@@ -24,11 +24,14 @@ from hybridopt.network_time import unit_profiles, with_storage
 from hybridopt.network_units import fixed_loads
 from hybridopt.plan_space import PlanSpace
 from hybridopt.solvers.available import has_linear_solver
+from hybridopt.unit_cost import valve_pieces, without_zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from hybridopt.case_resources import CandidateLine
+    from hybridopt.case_schema import GeneratorCost
+    from hybridopt.unit_cost import Piece
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,6 +263,7 @@ def _with_costs(case: Case, elements: Elements, grid: Grid) -> Grid:
         (e.external_grid, "ext_grid", e.polynomial, f"costs.external_grids[{i}].external_grid")
         for i, e in enumerate(case.costs.external_grids)
     ]
+    pieces, pwl = list(grid.gen_pieces), list(grid.gen_pwl)
     degree = max([grid.gen_cost.shape[1], *(len(p) for _, _, p, _ in entries)])
     cost = np.zeros((grid.n_gen, degree))
     cost[:, : grid.gen_cost.shape[1]] = grid.gen_cost
@@ -267,7 +271,31 @@ def _with_costs(case: Case, elements: Elements, grid: Grid) -> Grid:
         for unit in elements.units(written, key, kind):
             cost[unit] = 0.0
             cost[unit, : len(polynomial)] = polynomial
-    return replace(grid, gen_cost=cost)
+            pieces[unit] = pwl[unit] = None
+    for i, entry in enumerate(case.costs.generators):
+        if entry.valve_point or entry.prohibited_mw:
+            for unit in elements.units(entry.generator, f"costs.generators[{i}].generator", "gen"):
+                pieces[unit] = _pieces(elements, grid, entry, unit, i)
+    return replace(grid, gen_cost=cost, gen_pwl=tuple(pwl), gen_pieces=tuple(pieces))
+
+
+def _pieces(
+    elements: Elements, grid: Grid, entry: GeneratorCost, unit: int, i: int
+) -> tuple[Piece, ...] | None:
+    """Pieces of a cost with valve points or prohibited ranges."""
+    low, high = float(grid.p_min[unit]) * grid.base_mva, float(grid.p_max[unit]) * grid.base_mva
+    if not (np.isfinite(low) and np.isfinite(high)):
+        message = "needs a smallest and a largest output in the network"
+        elements.miss(f"costs.generators[{i}]", message)
+        return None
+    c0, c1, c2 = (*entry.polynomial, 0.0, 0.0, 0.0)[:3]
+    valve = entry.valve_point or (0.0, 0.0)
+    own = without_zones(valve_pieces(low, high, (c0, c1, c2), valve), entry.prohibited_mw)
+    if not own:
+        message = "leave nothing of the output between its limits"
+        elements.miss(f"costs.generators[{i}].prohibited_mw", message)
+        return None
+    return own
 
 
 def _priorities(case: Case, elements: Elements) -> dict[int, float]:

@@ -35,8 +35,10 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int, *, soft: bool = False) 
     ``profile`` (largest DG output per unit of rating), ``dg_on`` (unit installed), ``gen_on``,
     ``price`` (of each unit, on top of its cost, currency per MWh), ``renewable`` and
     ``available`` (units whose unused power counts as curtailed: 1, and their largest power, pu),
-    ``dg_renewable``, ``shunt_g``, ``shunt_b`` (pu), ``store_start`` (pu h),
-    ``weight_unserved`` per bus, and the weights ``goal_*``, each the goal's weight times ``dt``.
+    ``piece_a``, ``piece_b``, ``piece_c``, ``piece_e`` (of the chosen piece of a cost, see
+    :func:`~hybridopt.models.economic.smooth_cost`), ``dg_renewable``, ``shunt_g``, ``shunt_b``
+    (pu), ``store_start`` (pu h), ``weight_unserved`` per bus, and the weights ``goal_*``,
+    each the goal's weight times ``dt``.
 
     Rows (their bounds are set when solving): ``balance_p``, ``balance_q``, ``limit_from``,
     ``limit_to`` (scaled, <= 1 or the square of such a length), ``limit_angle`` (rad), ``ramp``
@@ -60,7 +62,12 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int, *, soft: bool = False) 
     m.t, m.bus = RangeSet(0, n_t - 1), RangeSet(0, grid.n_bus - 1)
     m.branch, m.gen = RangeSet(0, grid.n_branch - 1), RangeSet(0, grid.n_gen - 1)
     m.site, m.store = RangeSet(0, len(sites.bus) - 1), RangeSet(0, len(grid.storage.bus) - 1)
-    m.stepped = Set(initialize=[g for g, points in enumerate(grid.gen_pwl) if points is not None])
+    m.pieced = Set(initialize=[g for g, own in enumerate(grid.gen_pieces) if own is not None])
+    m.stepped = Set(
+        initialize=[
+            g for g, points in enumerate(grid.gen_pwl) if points is not None and g not in m.pieced
+        ]
+    )
 
     m.vm = Var(m.t, m.bus, initialize=1.0)
     m.va = Var(m.t, m.bus, initialize=0.0)
@@ -83,6 +90,8 @@ def build_dispatch(grid: Grid, sites: DGSites, n_t: int, *, soft: bool = False) 
     m.gen_on = Var(m.t, m.gen, initialize=1.0)
     m.price = Var(m.t, m.gen, initialize=1.0)
     m.available = Var(m.t, m.gen, initialize=1.0)
+    for name in ("piece_a", "piece_b", "piece_c", "piece_e"):
+        setattr(m, name, Var(m.t, m.pieced, initialize=1.0))
     m.renewable = Var(m.gen, initialize=1.0)
     m.dg_renewable = Var(initialize=1.0)
     m.shunt_g = Var(m.bus, initialize=0.0)

@@ -8,6 +8,7 @@ from pyomo.environ import Constraint, Objective
 
 from hybridopt.grid_cost import pieces
 from hybridopt.models.cost import polynomial
+from hybridopt.models.economic import smooth_cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,12 @@ def _operating_cost(m: Any, t: int, grid: Grid, sites: DGSites) -> Iterator[Any]
     for g in m.gen:
         p_mw = grid.base_mva * m.p[t, g]
         yield m.price[t, g] * p_mw
+        own = grid.gen_pieces[g]
+        if own is not None:
+            valve = max((piece.f, piece.p_ref) for piece in own)
+            yield m.piece_a[t, g]
+            yield smooth_cost(m.piece_b[t, g], m.piece_c[t, g], m.piece_e[t, g], valve, p_mw)
+            continue
         if grid.gen_pwl[g] is not None:
             yield m.piece_cost[t, g]
             continue

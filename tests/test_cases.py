@@ -140,7 +140,7 @@ def test_values_shown_as_defaults_are_the_defaults(tmp_path: Path) -> None:
         *("max_mw", "sizes_mw", "profile", "penetration_limit", "classes", "shares"),
         *("default_shares", "selected", "stall_generations", "max_wall_s", "extends"),
         *("ratings", "generators", "time_limit_s", "max_evaluations", "ramps"),
-        *("2", "import_price", "log_file"),
+        *("2", "import_price", "log_file", "valve_point", "prohibited_mw"),
     }
     lines = [line for line in SETTINGS if line not in IN_A_TABLE]
     text = template()

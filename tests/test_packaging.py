@@ -31,7 +31,17 @@ LAYERS = [
         "unit_*",
     ],
     ["models", "models.*", "solvers", "solvers.*"],
-    ["compiled", "starts", "hours", "linked", "infeasible", "ratings", "dispatch", "stages"],
+    [
+        "compiled",
+        "starts",
+        "hours",
+        "pieces",
+        "linked",
+        "infeasible",
+        "ratings",
+        "dispatch",
+        "stages",
+    ],
     ["pair_exchange", "smooth_dispatch", "schedule_search"],
     [
         "plan_genes",
