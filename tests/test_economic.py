@@ -234,6 +234,18 @@ def test_smooth_solution_satisfies_the_kkt_conditions():
     assert p.sum() - losses.mw(found.p_mw)[0] == pytest.approx(250, abs=1e-7)
 
 
+def test_six_units_with_losses_run_at_equal_cost_delivered():
+    units = read_units(FILES["unit6"])
+    losses = read_losses(FILES["unit6_losses"], units)
+    smooth = SmoothDispatch(units, np.array([1263.0]), losses)
+    start = np.array([[447.0, 173.0, 263.0, 139.0, 165.0, 87.0]])
+    found = smooth.solve(smooth.table.piece_of(start), start)
+    p = found.p_mw[0]
+    b, c = (np.array([getattr(unit.pieces[0], name) for unit in units]) for name in "bc")
+    delivered = 1 - 2 * losses.b @ p - losses.b0
+    assert (b + 2 * c * p) / delivered == pytest.approx(np.full(6, found.price[0]), abs=1e-6)
+
+
 def test_price_and_slopes_at_limits():
     units = [
         quadratic("cheap", 0, 50, 0, 5, 0.01),
