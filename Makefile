@@ -20,7 +20,7 @@ $(READY): pyproject.toml solvers/install.py
 	rm -f $@
 	$(PIP) -e ".[test,dev]"
 	$(VENV)/bin/python solvers/install.py
-	$(VENV)/bin/hybridopt ed unit3 --demand 850 --quiet # numba compiles its kernels, once
+	$(VENV)/bin/hybridopt ed unit3 --demand 850 --json > /dev/null # numba compiles its kernels, once
 	echo "$(CURDIR)" > $@
 
 demo: $(READY)
