@@ -428,7 +428,7 @@ class Dispatcher:
             x_vm=multiplier(model.vm, columns),
             x_p=multiplier(model.p, columns),
             x_q=multiplier(model.q, columns),
-            row_branch=sum(multiplier(r, rows) for r in model.limit_rows),
+            row_branch=np.add(*(multiplier(r, rows) for r in model.limit_rows)),
             row_angle=multiplier(model.angle_rows, rows),
             iterations=result.iterations,
             solve_s=result.solve_s,

@@ -11,7 +11,7 @@ from hybridopt.models.cost import polynomial
 from hybridopt.models.economic import smooth_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pyomo.environ import ConcreteModel
 
@@ -29,14 +29,14 @@ def add_goals(m: ConcreteModel, grid: Grid, sites: DGSites) -> None:
     sum would make the Hessian dense (480 times as many entries on IEEE 30 over 24 hours).
     """
     base = grid.base_mva
-    terms = {
+    terms: dict[str, Callable[[int], Iterator[Any]]] = {
         "unserved": lambda t: _unserved(m, t, base),
         "operating_cost": lambda t: _operating_cost(m, t, grid, sites),
         "loss": lambda t: _loss(m, t, base),
         "curtailed": lambda t: _curtailed(m, t, base, sites),
     }
-    lines = [(g, k) for g in m.stepped for k in range(len(grid.gen_pwl[g]) - 1)]  # type: ignore[arg-type]
-    cost = {g: pieces(grid.gen_pwl[g]) for g in m.stepped}  # type: ignore[arg-type]
+    lines = [(g, k) for g in m.stepped for k in range(len(grid.gen_pwl[g]) - 1)]
+    cost = {g: pieces(grid.gen_pwl[g]) for g in m.stepped}
     m.piece = Constraint(
         m.t,
         lines,
