@@ -31,6 +31,7 @@ GAVE_UP = {
 }
 WIDE_VM = (0.3, 2.0)  # pu
 SHOWN = 5
+LEAST = {"vm_min": 1e-4, "vm_max": 1e-4, "branch": 0.01}  # 1e-3 of others: less is rounding
 WORDS = {
     "vm_min": "voltage {:.4f} pu below its lower limit",
     "vm_max": "voltage {:.4f} pu above its upper limit",
@@ -81,7 +82,8 @@ def excess_of(grid: Grid, sites: DGSites, state: State, options: Mapping[str, An
     Raises
     ------
     HybridoptError
-        Ipopt stopped early or found no point even so: nothing is known then.
+        Ipopt stopped early, found no point even so, or found that no limit needs to be exceeded:
+        nothing is proven then.
     """
     model = CompiledDispatch(grid, sites, len(state.dt), soft=True)
     bounds = soft_bounds(model, state)
@@ -96,8 +98,15 @@ def excess_of(grid: Grid, sites: DGSites, state: State, options: Mapping[str, An
     for name in model.excess:
         value = model.value(solution, model.excess[name])
         for t, k in zip(*np.nonzero(value > 1e-6), strict=True):
-            found.append(_describe(grid, name, int(t), int(k), float(value[t, k]), size))
-    total = sum(e.share for e in found) or 1.0
+            one = _describe(grid, name, int(t), int(k), float(value[t, k]), size)
+            if one.amount >= LEAST.get(one.limit, 1e-3):
+                found.append(one)
+    if not found:
+        raise HybridoptError(
+            "Ipopt found no feasible point, though no limit has to be exceeded for one; another "
+            "[ipopt] linear_solver or tol may find it"
+        )
+    total = sum(e.share for e in found)
     merged: dict[tuple[int, str, str], Excess] = {}
     for e in found:
         key = (e.hour, e.element, e.limit)  # a branch is overloaded at its worse end
@@ -161,8 +170,6 @@ def _free(b: Bounds, columns: Any) -> None:
 
 def explain(found: list[Excess], hours: Any) -> str:
     """The worst limits as one text, each with its hour."""
-    if not found:
-        return "no single limit explains it; the power balance of an island fails"
     lines = [f"hour {hours[e.hour]}: {e}" for e in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN} more limits")
