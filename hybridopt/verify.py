@@ -64,7 +64,7 @@ def verify(
     failed = 0
     for row in range(len(dispatch.hours)):
         if dispatch.energised[row].any() and dispatch.status[row] in ("optimal", "acceptable"):
-            net = plan_net(scenario, dispatch, row)
+            net = plan_net(scenario, dispatch, row, with_costs=False)
             _start_at(net, scenario, dispatch, row)
             if _run(net):
                 rows.append(_compare(net, scenario, dispatch, row))
