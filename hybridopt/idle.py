@@ -94,7 +94,11 @@ def _fewest_idle(
         found = next((idle for idle in sets if helps(idle)), None)
     else:
         orders = (sources, consumers, sources + consumers)
-        tried = (shortest_start(order, helps) for order in orders if order)
+        tried = (
+            shortest_start(order, helps, _must_rest(model, alone, order))
+            for order in orders
+            if order
+        )
         found = next((tuple(idle) for idle in tried if idle is not None), None)
     if found is not None:
         return off(found)
@@ -125,18 +129,26 @@ def _subsets(order: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def shortest_start(
-    order: Sequence[int], helps: Callable[[Sequence[int]], bool]
+    order: Sequence[int], helps: Callable[[Sequence[int]], bool], guess: int = 1
 ) -> Sequence[int] | None:
     """First units of an order that help when they rest together, tried in about 2 log2(n) steps.
 
-    Doubles their number until they help, then bisects: exact where more units at rest never harm.
-    None where no number tried helps.
+    Goes from the guessed number in doubling steps to where it changes, then bisects: exact where
+    more units at rest never harm. None where no number tried helps.
     """
-    short, size = 0, 1
-    while not helps(order[:size]):
-        if size == len(order):
+    size, step = min(max(guess, 1), len(order)), 1
+    if helps(order[:size]):
+        short = size - 1
+        while short > 0 and helps(order[:short]):
+            size, step = short, 2 * step
+            short = max(size - step, 0)
+    else:
+        short, size = size, min(size + step, len(order))
+        while short < size and not helps(order[:size]):
+            step *= 2
+            short, size = size, min(size + step, len(order))
+        if short == size:
             return None
-        short, size = size, min(2 * size, len(order))
     while size - short > 1:
         middle = (short + size) // 2
         if helps(order[:middle]):
@@ -144,3 +156,14 @@ def shortest_start(
         else:
             short = middle
     return order[:size]
+
+
+def _must_rest(model: CompiledDispatch, alone: State, order: Sequence[int]) -> int:
+    """How many of an order must rest before the others' minima fit the demand, losses left out."""
+    grid = model.grid
+    alive, _ = model.energised(alone)
+    on = alone.gen_on[0] & alive[0, grid.gen_bus]
+    least = np.where(on, np.minimum(grid.p_min, alone.p_max[0]), 0.0)
+    room = float(alone.p_demand[0, alive[0]].clip(0.0).sum() + alone.charge_max[0].sum())
+    left = least.sum() - np.cumsum(least[list(order)])
+    return int(np.sum(left > room)) + 1

@@ -11,22 +11,24 @@ from hybridopt.grid import Plan
 from hybridopt.idle import shortest_start
 
 
+@pytest.mark.parametrize("guess", [0, 1, 60, 338, 999])
 @pytest.mark.parametrize("needed", [1, 2, 3, 5, 64, 100, 338])
-def test_as_few_as_needed_in_few_steps(needed):
+def test_as_few_as_needed_in_few_steps(needed, guess):
     asked = []
 
     def helps(first):
         asked.append(len(first))
         return len(first) >= needed
 
-    assert shortest_start(range(338), helps) == range(needed)
-    assert len(asked) == len(set(asked)) <= 18
+    assert shortest_start(range(338), helps, guess) == range(needed)
+    assert len(asked) == len(set(asked)) <= (18 if needed != guess else 2)
 
 
 def test_no_number_helps():
     asked = []
     assert shortest_start(range(338), asked.append) is None
     assert len(asked) == 10
+    assert shortest_start(range(5), lambda first: len(first) > 9, 5) is None
 
 
 @pytest.fixture
