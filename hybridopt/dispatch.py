@@ -19,7 +19,7 @@ from hybridopt.grid import Plan, apply_plan, branch_scale
 from hybridopt.hours import OUT_OF_TIME, UNSERVED, Goals, StagedSolver
 from hybridopt.infeasible import GAVE_UP, excess_of, explain
 from hybridopt.linked import solve_linked, with_free_storage
-from hybridopt.pieces import settle_pieces
+from hybridopt.pieces import NO_PIECES, settle_pieces
 from hybridopt.result import Dispatch, Point, read_point, stack_points
 from hybridopt.solvers.status import Status
 
@@ -402,6 +402,11 @@ class Dispatcher:
             raise HybridoptError(
                 f"Ipopt gave up ({message}) before it found a feasible point or excluded one; "
                 "give it more room in [ipopt] (max_iter)"
+            )
+        if message == NO_PIECES:
+            raise HybridoptError(
+                "found no outputs outside the prohibited ranges that limits and ramps allow; "
+                "without those ranges there are some"
             )
         state = replace(result.state, must_serve=np.zeros_like(result.state.must_serve))
         return excess_of(self.grid, self.sites, state, self.settings.options)
