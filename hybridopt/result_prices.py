@@ -132,7 +132,7 @@ def binding_frame(dispatch: Dispatch) -> pd.DataFrame:
             "MVA",
             full,
             grid.rate_from * base,
-            _price_of(dispatch, 1.0)("branch"),
+            _price_of(dispatch, 1.0)("branch")[:, : grid.n_branch] / grid.rate_share,
         )
     )
     columns = ["hour", "element", "name", "limit", "value", "price_per_unit", "unit"]
