@@ -337,7 +337,7 @@ def read_point(
 def _voltage_factor(shares: Floats, vm: Floats) -> Floats:
     """Power that loads draw over their nominal power, (n_t, n_bus)."""
     z, i = shares.T
-    return (1 - z - i) + i * vm + z * vm**2
+    return np.asarray((1 - z - i) + i * vm + z * vm**2, dtype=np.float64)
 
 
 def _prices(grid: Grid, point: Point) -> Prices:
