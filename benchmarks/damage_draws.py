@@ -121,7 +121,7 @@ def runopp(name: str, draw: int, net: Any, init: str) -> Outcome:
     demand = float((net.load.p_mw * net.load.scaling).clip(lower=0).sum())
     began = time.perf_counter()
     try:
-        pp.runopp(net, init=init, delta=1e-16)
+        pp.runopp(net, init=init)
     except FAILURES:
         return Outcome(
             name, draw, f"runopp, {init}", False, None, None, time.perf_counter() - began
