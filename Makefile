@@ -20,13 +20,14 @@ $(READY): pyproject.toml solvers/install.py
 	rm -f $@
 	$(PIP) -e ".[test,dev]"
 	$(VENV)/bin/python solvers/install.py
+	$(VENV)/bin/hybridopt ed unit3 --demand 850 --json > /dev/null # numba compiles its kernels, once
 	echo "$(CURDIR)" > $@
 
 demo: $(READY)
 	$(VENV)/bin/hybridopt run ieee30 --out results/demo --force
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 test-all: $(READY)
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)

@@ -25,6 +25,8 @@ _WORDS = {
     "less_than_equal": "must be at most {le:g}, found {found}",
     "literal_error": "must be {expected}, found {found}",
     "tuple_type": "must be a list, found {found}",
+    "too_long": "must have {max_length} entries, found {actual_length}",
+    "too_short": "must have at least {min_length} entries, found {actual_length}",
     "dict_type": "must be a table, found {found}",
     "model_type": "must be a table, found {found}",
     "value_error": "{error}",

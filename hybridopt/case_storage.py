@@ -1,8 +1,11 @@
 """Storage: the case file's ``[[storage]]`` tables."""
 
-from pydantic import ValidationInfo, field_validator
+from typing import Self
+
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from hybridopt.case_fields import BusLabel, Efficiency, NonNegative, Positive, Table
+from hybridopt.case_tables import HOURS
 
 
 class StorageUnit(Table):
@@ -39,3 +42,17 @@ class StorageUnit(Table):
         if value is not None and value < least:
             raise ValueError(f"must be at least min_energy_mwh = {least:g}, found {value:g}")
         return value
+
+    @model_validator(mode="after")
+    def _can_be_filled(self) -> Self:
+        start, end = self.start_energy_mwh, self.end_energy_mwh
+        if end is None:
+            return self
+        if start is None:
+            start = max(self.energy_mwh / 2, self.min_energy_mwh)
+        most = start + HOURS * self.charge_mw * self.charge_efficiency
+        if end > most:
+            raise ValueError(
+                f"end_energy_mwh {end:g} is out of reach: charging gives {most:g} at most"
+            )
+        return self

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from hybridopt import __version__
-from hybridopt.cases import builtin_cases, template
+from hybridopt.cases import builtin_cases, template, unit_files
 from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError, collect
 from hybridopt.interrupt import heard, listen
 
@@ -246,7 +246,10 @@ def check(case: CaseArgument, as_json: JsonOption = False, quiet: QuietOption = 
 def dispatch(
     network_or_case: Annotated[
         str,
-        typer.Argument(help="Case, pandapower built-in or .json file.", metavar="NETWORK_OR_CASE"),
+        typer.Argument(
+            help="Case, network of pandapower, .json, .xlsx or MATPOWER .m file, SimBench code.",
+            metavar="NETWORK_OR_CASE",
+        ),
     ],
     plan: Annotated[
         Path | None, typer.Option("--plan", help="plan.json to dispatch.", metavar="FILE")
@@ -367,6 +370,8 @@ def cases() -> None:
         money = f"{case.budget:g} {case.currency}"
         table.add_row(name, case.network, money, case.dispatch_mode, case.title)
     Console().print(table)
+    systems = ", ".join(sorted(unit_files()))
+    Console().print(f"Units for hybridopt ed: {systems}", highlight=False)
 
 
 @app.command()

@@ -16,11 +16,12 @@ import numpy as np
 from hybridopt.compiled import RELAXED, CompiledDispatch, State
 from hybridopt.errors import HybridoptError, NoSolutionError
 from hybridopt.grid import Plan, apply_plan, branch_scale
-from hybridopt.hours import UNSERVED, Goals, StagedSolver
+from hybridopt.hours import OUT_OF_TIME, UNSERVED, Goals, StagedSolver
 from hybridopt.infeasible import GAVE_UP, excess_of, explain
 from hybridopt.linked import solve_linked, with_free_storage
-from hybridopt.pieces import settle_pieces
+from hybridopt.pieces import NO_PIECES, settle_pieces
 from hybridopt.result import Dispatch, Point, read_point, stack_points
+from hybridopt.solvers.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -280,6 +281,7 @@ class Dispatcher:
         progress: Callable[[], None] = lambda: None,
         *,
         complete: bool = True,
+        require: Callable[[int, HourResult], None] = lambda *_: None,
     ) -> dict[int, HourResult]:
         """Solve load levels one by one; every rating must be given.
 
@@ -288,6 +290,7 @@ class Dispatcher:
         levels : positions; all, the heaviest first, if not given
         progress : called after each level
         complete : see :meth:`StagedSolver.solve`
+        require : told each level and its result; may raise to end it all
 
         Returns
         -------
@@ -313,6 +316,7 @@ class Dispatcher:
             full = result.unserved_mwh == 0.0
             nearby = result.solution if full else None
             self.count(result)
+            require(int(level), result)
             results[int(level)] = result
             progress()
         return results
@@ -345,30 +349,64 @@ class Dispatcher:
         ------
         NoSolutionError
             An hour has no feasible point, even with all load shed.
+        HybridoptError
+            Ipopt gave up on an hour; the others are not solved any more.
         """
-        dispatch = self.dispatch(plan, progress)
-        if not dispatch.ok:
-            raise NoSolutionError(self.why_not(plan))
-        return dispatch
+        if self.hours_are_linked:
+            result = solve_linked(self, plan, progress, require=self._in_time)
+            if result.solution.ok:
+                return self.read_coupled(plan, result)
+            self._in_time(0, result)
+            raise NoSolutionError(self._why_not_linked(plan, result))
+        results = self.solve_levels(plan, progress=progress, require=self._feasible)
+        return self.read(plan, results, self.levels.of_hour, self.horizon.hours)
 
     def why_not(self, plan: Plan) -> str:
         """Which limits of a plan's hours cannot be met, and by how much, the worst first."""
-        hours = self.horizon.hours
-        for level, result in self.solve_levels(plan).items():
-            if not result.solution.ok:
-                found = self._excess(result)
-                return explain(found, hours[self.levels.of_hour == level][:1])
         if self.hours_are_linked:
-            return explain(self._excess(solve_linked(self, plan)), hours)
+            return self._why_not_linked(plan, solve_linked(self, plan))
+        try:
+            self.solve_levels(plan, require=self._feasible)
+        except NoSolutionError as error:
+            return error.limit
         return "no hour fails when solved again"
+
+    def _why_not_linked(self, plan: Plan, failed: HourResult) -> str:
+        """Limits of the first hour that fails alone, else of all of them together."""
+        try:
+            self.solve_levels(plan, require=self._feasible)
+        except NoSolutionError as error:
+            return error.limit
+        return explain(self._excess(failed), self.horizon.hours)
+
+    def _feasible(self, level: int, result: HourResult) -> None:
+        """Refuse a level that failed, with the limits that stand in the way."""
+        if not result.solution.ok:
+            hours = self.horizon.hours[self.levels.of_hour == level][:1]
+            raise NoSolutionError(explain(self._excess(result), hours))
+
+    @staticmethod
+    def _in_time(_level: int, result: HourResult) -> None:
+        """Refuse a result that ran out of time."""
+        if result.solution.message in OUT_OF_TIME:
+            raise HybridoptError(
+                f"one solve took longer than [ipopt] max_wall_s ({result.solution.message}); "
+                "raise it"
+            )
 
     def _excess(self, result: HourResult) -> list[Excess]:
         """Limits that stand in the way of a result that failed."""
+        self._in_time(0, result)
         message = result.solution.message
         if message in GAVE_UP:
             raise HybridoptError(
                 f"Ipopt gave up ({message}) before it found a feasible point or excluded one; "
-                "give it more room in [ipopt] (max_iter, max_wall_s)"
+                "give it more room in [ipopt] (max_iter)"
+            )
+        if message == NO_PIECES:
+            raise HybridoptError(
+                "found no outputs outside the prohibited ranges that limits and ramps allow; "
+                "without those ranges there are some"
             )
         state = replace(result.state, must_serve=np.zeros_like(result.state.must_serve))
         return excess_of(self.grid, self.sites, state, self.settings.options)
@@ -404,8 +442,9 @@ class Dispatcher:
 
         rows, columns = solution.row_multiplier, solution.x_multiplier
         dg_p_max = self.sites.max_p_ratio * state.profile[:, None] * value(model.rating)
+        status = solution.status if result.reached or not solution.ok else Status.ACCEPTABLE
         return Point(
-            status=(str(solution.status),) * model.n_t,
+            status=(str(status),) * model.n_t,
             vm=value(model.vm),
             va=value(model.va),
             served=value(model.served),
@@ -429,7 +468,8 @@ class Dispatcher:
             x_p=multiplier(model.p, columns),
             x_q=multiplier(model.q, columns),
             # a scaled branch's rows are written for its current in the grid
-            row_branch=sum(multiplier(r, rows) for r in model.limit_rows) / state.branch_scale**2,
+            row_branch=np.add(*(multiplier(r, rows) for r in model.limit_rows))
+            / state.branch_scale**2,
             row_angle=multiplier(model.angle_rows, rows),
             iterations=result.iterations,
             solve_s=result.solve_s,

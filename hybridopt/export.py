@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hybridopt.result import Dispatch
 
 
-def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
+def plan_net(scenario: Scenario, dispatch: Dispatch, row: int, *, with_costs: bool = True) -> Any:
     """Make a net that ``pandapower.runpp`` solves to one hour of a dispatch.
 
     Generators and grid-forming units (external grids, grid-forming DG) become ``gen``, the first
@@ -32,6 +32,7 @@ def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
     Parameters
     ----------
     row : position of the hour in the dispatch
+    with_costs : write the units' costs too, which a power flow doesn't need
 
     Returns
     -------
@@ -51,7 +52,8 @@ def plan_net(scenario: Scenario, dispatch: Dispatch, row: int) -> Any:
     net.shunt.loc[grid.shunt_index, "in_service"] = grid.shunt_in_service
     charging_as_shunts(net)
     net.storage["in_service"] = False  # those that the dispatch knows are put back
-    _replace_units(net, scenario, dispatch, row)
+    label_of = _replace_units(net, scenario, dispatch, row, with_costs=with_costs)
+    _set_storage(net, dispatch, row, label_of)
     set_loads(net, scenario, dispatch, row)
     return net
 
@@ -82,51 +84,53 @@ def set_loads(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> Non
     net.load.loc[grid.load_index, "scaling"] = nominal * share[grid.load_bus]
 
 
-def _replace_units(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> None:
-    """Write all units anew, as gen and sgen."""
-    grid, sites = dispatch.grid, scenario.space.sites
-    label_of = {
-        position: i
-        for i, position in reversed(
-            list(zip(net.bus.index, bus_positions(net, scenario), strict=True))
-        )
-    }
+def _replace_units(
+    net: Any, scenario: Scenario, dispatch: Dispatch, row: int, *, with_costs: bool
+) -> dict[int, int]:
+    """Write all units anew, as gen and sgen; gives the net's bus index by Grid position."""
+    grid = dispatch.grid
+    positions = zip(net.bus.index, bus_positions(net, scenario), strict=True)
+    label_of = {int(position): int(i) for i, position in reversed(list(positions))}
     for table in ("ext_grid", "gen", "sgen", "poly_cost", "pwl_cost"):
         net[table] = net[table].iloc[0:0].copy()
-    island = grid.islands()
-    has_slack: set[int] = set()
-    for k, name in enumerate(dispatch.unit_name):
-        bus = int(dispatch.unit_bus[k])
-        kind = dispatch.unit_kind[k]
-        forming = sites.grid_forming if kind == "dg" else bool(grid.gen_forming[k])
-        running = bool(dispatch.running[row, k])
-        p, q = float(dispatch.p_mw[row, k]), float(dispatch.q_mvar[row, k])
-        if kind in CONSUMERS:
-            table, index = kind, int(grid.gen_index[k])
-            set_to = {"p_mw": -p, "q_mvar": -q, "scaling": 1.0, "in_service": running}
-            net[table].loc[index, list(set_to)] = list(set_to.values())
-        elif not forming and kind != "gen":
-            index = pp.create_sgen(net, label_of[bus], p, q, name=name, in_service=running)
-            table = "sgen"
-        else:
-            slack = forming and running and int(island[bus]) not in has_slack
-            if slack:
-                has_slack.add(int(island[bus]))
-            vm = dispatch.vm_pu[row, bus]
-            index = pp.create_gen(
-                net,
-                label_of[bus],
-                p,
-                vm_pu=1.0 if np.isnan(vm) else float(vm),
-                name=name,
-                slack=slack,
-                in_service=running,
-                controllable=True,
-                **_limits(scenario, dispatch, k),
-            )
-            table = "gen"
-        _add_cost(net, scenario, dispatch, k, table, index)
-    _set_storage(net, dispatch, row, label_of)
+    forming, kinds = _forming(scenario, dispatch), np.array(dispatch.unit_kind)
+    consumes = np.isin(kinds, CONSUMERS)
+    gens = np.flatnonzero((forming | (kinds == "gen")) & ~consumes)
+    sgens = np.flatnonzero(~forming & (kinds != "gen") & ~consumes)
+    running, p, q = (x[row] for x in (dispatch.running, dispatch.p_mw, dispatch.q_mvar))
+    buses = np.array([label_of[int(bus)] for bus in dispatch.unit_bus], dtype=np.int64)
+    names = np.array(dispatch.unit_name, dtype=object)
+    where: dict[int, tuple[str, int]] = {}
+    if len(gens):
+        slack = np.zeros(len(kinds), dtype=bool)
+        island = grid.islands()[dispatch.unit_bus]
+        holds = np.flatnonzero(forming & running & ~consumes)
+        slack[holds[np.unique(island[holds], return_index=True)[1]]] = True
+        vm = np.nan_to_num(dispatch.vm_pu[row, dispatch.unit_bus], nan=1.0)
+        limits = {n: v[gens] for n, v in _limits(scenario, dispatch).items()}
+        state = {"vm_pu": vm[gens], "slack": slack[gens], "in_service": running[gens]}
+        state |= {"name": names[gens], "controllable": True}
+        index = pp.create_gens(net, buses[gens], p[gens], **state, **limits)
+        where |= {int(k): ("gen", int(i)) for k, i in zip(gens, index, strict=True)}
+    if len(sgens):
+        state = {"name": names[sgens], "in_service": running[sgens]}
+        index = pp.create_sgens(net, buses[sgens], p[sgens], q[sgens], **state)
+        where |= {int(k): ("sgen", int(i)) for k, i in zip(sgens, index, strict=True)}
+    for k in np.flatnonzero(consumes).tolist():
+        table, i = dispatch.unit_kind[k], int(grid.gen_index[k])
+        set_to = {"p_mw": -p[k], "q_mvar": -q[k], "scaling": 1.0, "in_service": bool(running[k])}
+        net[table].loc[i, list(set_to)] = list(set_to.values())
+        where[k] = (table, i)
+    if with_costs:
+        for k in sorted(where):
+            _add_cost(net, scenario, dispatch, k, *where[k])
+    return label_of
+
+
+def _forming(scenario: Scenario, dispatch: Dispatch) -> NDArray[np.bool_]:
+    """Units that can hold a voltage, (n_unit,)."""
+    n_dg = len(dispatch.unit_name) - dispatch.grid.n_gen
+    return np.append(dispatch.grid.gen_forming, np.full(n_dg, scenario.space.sites.grid_forming))
 
 
 def _set_storage(net: Any, dispatch: Dispatch, row: int, label_of: dict[int, int]) -> None:
@@ -164,18 +168,18 @@ def _add_cost(
     pp.create_poly_cost(net, index, table, c1, cp0_eur=c0, cp2_eur_per_mw2=c2, check=False, **more)
 
 
-def _limits(scenario: Scenario, dispatch: Dispatch, k: int) -> dict[str, float]:
-    """Limits of a unit, MW and Mvar; those that don't exist are left out."""
-    grid, sites = dispatch.grid, scenario.space.sites
-    if k < grid.n_gen:
-        values = (grid.p_min[k], grid.p_max[k], grid.q_min[k], grid.q_max[k])
-        limits = [float(v) * grid.base_mva for v in values]
-    else:
-        rating = float(dispatch.rating_mw[k])
-        q = sites.tan_phi * rating
-        limits = [0.0, rating, -q, q]
-    names = ("min_p_mw", "max_p_mw", "min_q_mvar", "max_q_mvar")
-    return {n: v for n, v in zip(names, limits, strict=True) if np.isfinite(v)}
+def _limits(scenario: Scenario, dispatch: Dispatch) -> dict[str, NDArray[np.float64]]:
+    """Limits of all units, (n_unit,), MW and Mvar; NaN where there is none."""
+    grid, n_gen = dispatch.grid, dispatch.grid.n_gen
+    rating = dispatch.rating_mw[n_gen:]
+    q = scenario.space.sites.tan_phi * rating
+    own = {"min_p_mw": 0 * rating, "max_p_mw": rating, "min_q_mvar": -q, "max_q_mvar": q}
+    limits = {}
+    for name, dg in own.items():
+        side, kind, _ = name.split("_")
+        values = np.append(getattr(grid, f"{kind}_{side}") * grid.base_mva, dg)
+        limits[name] = np.where(np.isfinite(values), values, np.nan)
+    return limits
 
 
 def write_net(scenario: Scenario, dispatch: Dispatch, row: int, path: Path) -> None:

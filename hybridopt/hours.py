@@ -1,25 +1,24 @@
-"""The goals of a dispatch in their order, and which units must stand still."""
+"""The goals of a dispatch in their order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hybridopt.compiled import HOLD_SLACK
+from hybridopt.idle import idling
 from hybridopt.starts import other_starts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from hybridopt.compiled import CompiledDispatch, State
     from hybridopt.solvers.ipopt import Solution
 
-    Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
 
 Goals = dict[str, float]
@@ -34,7 +33,6 @@ FULL_SERVICE: tuple[dict[str, Any], ...] = (
     {"mu_init": 0.1, "tol": 1e-7, "bound_relax_factor": 1e-9, "mu_strategy": "adaptive"},
 )
 OUT_OF_TIME = ("Maximum_CpuTime_Exceeded", "Maximum_WallTime_Exceeded")
-MOST_SETS = 64  # sets of idle units that are tried before falling back on a fixed order
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,7 @@ class HourResult:
     ----------
     goals : what the last nonlinear program pursued
     unserved_mwh : weighted by priority; inf where nothing is known
+    reached : whether every goal asked for was; else the solution is that of an earlier one
     """
 
     solution: Solution
@@ -54,6 +53,7 @@ class HourResult:
     iterations: int
     solves: int
     solve_s: float
+    reached: bool = True
 
 
 class StagedSolver:
@@ -112,17 +112,33 @@ class StagedSolver:
         result = self.solve_running(state, stages, hold, expect_full, complete)
         if result.solution.ok or result.solution.message in OUT_OF_TIME:
             return result
+        return self._otherwise(state, stages, hold, complete) or result
+
+    def _otherwise(
+        self,
+        state: State,
+        stages: Sequence[Goals],
+        hold: Mapping[str, float] | None,
+        complete: bool,
+    ) -> HourResult | None:
+        """Start elsewhere, then with units at rest; None where that fails too.
+
+        A result that ran out of time comes back as it is.
+        """
         for options, start in other_starts(self.model, state, self.options):
             again = self._with(options)
             found = again.solve_running(state, stages, hold, False, complete, start)
-            if found.solution.ok:
+            if found.solution.ok or found.solution.message in OUT_OF_TIME:
                 return found
-        for idle, dark in self._idle_sets(state, hold):
-            idling = replace(state, gen_on=state.gen_on & ~idle, site_on=state.site_on & ~dark)
-            tried = self.solve_running(idling, stages, hold, False, complete)
-            if tried.solution.ok:
-                return tried
-        return result
+        work = _Work()
+        try:
+            resting = idling(self.model, state, lambda hour: self._feasible(hour, hold, work))
+        except _OutOfTimeError:
+            return work.result(work.last, state, np.inf)
+        if resting is None:
+            return None
+        tried = self.solve_running(resting, stages, hold, False, complete)
+        return tried if tried.solution.ok else None
 
     def _from_nearby(
         self,
@@ -204,8 +220,9 @@ class StagedSolver:
                 return work.result(first, state, unserved if unserved > tolerance else 0.0)
             room = max(unserved - self._out_of_reach(state), 1.0) * HOLD_SLACK
             held["unserved_mwh"] = unserved + room
-            best = self._stages(state, rest, held, work, first.x) or first
-            return work.result(best, state, unserved)
+            best = self._stages(state, rest, held, work, first.x)
+            work.reached &= best is not None
+            return work.result(best or first, state, unserved)
         best = self._stages(state, stages, held, work, start)
         if best is None:
             best = work.last
@@ -229,6 +246,7 @@ class StagedSolver:
             if not solution.ok and start is not None:
                 solution = work.run(self.model, state, goals, held, self.options, None)
             if not solution.ok:
+                work.reached = best is None
                 return best
             best, start = solution, None
             (goal, weight), *_ = goals.items()
@@ -255,78 +273,25 @@ class StagedSolver:
                 most = model.sites.max_p_ratio * state.rating_max[s] * state.profile[t]
                 supply[island[model.sites.bus[s]]] += most
             np.add.at(supply, island[grid.storage.bus], state.discharge_max[t])
-            demand = np.bincount(island, np.where(alive[t], state.p_demand[t], 0), grid.n_bus)
+            z, i = grid.zip_p.T
+            least = state.p_demand[t] * ((1 - z - i) + i * grid.vm_min + z * grid.vm_min**2)
+            demand = np.bincount(island, np.where(alive[t], least, 0), grid.n_bus)
             if np.any(supply < demand - 1e-9):
                 return False
         return True
 
-    def _idle_sets(
-        self, state: State, hold: Mapping[str, float] | None
-    ) -> Iterator[tuple[Bools, Bools]]:
-        """Units and DG sites that may stand still, as few as possible, in the islands that need it.
-
-        A unit is worth stopping when it cannot idle by itself (p = q = 0 outside its limits);
-        external grids are never stopped. While there are few, every set by size; else the units
-        with the highest minimum first. If none helps, all units of the island stand still (it may
-        lack the active power for its own losses), and at last its DG (too small for the charging
-        of its lines).
-        """
-        grid = self.model.grid
-        island = self.model.islands(state.branch_on)
-        stoppable = state.gen_on[0] & np.array([kind != "ext_grid" for kind in grid.gen_kind])
-        cannot_idle = (grid.p_min > 0) | (grid.q_min > 0) | (grid.q_max < 0)
-        chosen = np.zeros(grid.n_gen, dtype=bool)
-        site_bus = np.array(self.model.sites.bus, dtype=np.int64)
-        dark = np.zeros(len(site_bus), dtype=bool)
-        with_dg = island[site_bus[state.site_on]]
-        for number in np.unique([*island[grid.gen_bus[stoppable]], *with_dg]):
-            here = island == number
-            alone = self._only(state, here)
-            if self._feasible(alone, hold):
-                continue
-            units = stoppable & here[grid.gen_bus]
-            sets = _subsets(np.flatnonzero(units & cannot_idle), grid.p_min)
-            for idle in chain(sets, [tuple(np.flatnonzero(units).tolist())]):
-                off = np.zeros(grid.n_gen, dtype=bool)
-                off[list(idle)] = True
-                if self._feasible(replace(alone, gen_on=alone.gen_on & ~off), hold):
-                    chosen |= off
-                    break
-            else:
-                sites = state.site_on & here[site_bus]
-                if not sites.any() or np.any(alone.gen_on[0] & ~units & grid.gen_forming):
-                    return
-                chosen |= units
-                dark |= sites
-        if chosen.any() or dark.any():
-            yield chosen, dark
-
-    def _only(self, state: State, here: Bools) -> State:
-        """The same hour with everything outside an island dead."""
-        model = self.model
-        site_bus = np.array(model.sites.bus, dtype=np.int64)
-        return replace(
-            state,
-            gen_on=state.gen_on & here[model.grid.gen_bus],
-            site_on=state.site_on & (here[site_bus] if site_bus.size else state.site_on),
-        )
-
-    def _feasible(self, state: State, hold: Mapping[str, float] | None) -> bool:
+    def _feasible(self, state: State, hold: Mapping[str, float] | None, work: _Work) -> bool:
         alive, _ = self.model.energised(state)
         if not alive.any():
             return True
-        return _Work().run(self.model, state, UNSERVED, hold or {}, self.options, None).ok
+        solution = work.run(self.model, state, UNSERVED, hold or {}, self.options, None)
+        if solution.message in OUT_OF_TIME:
+            raise _OutOfTimeError
+        return solution.ok
 
 
-def _subsets(units: NDArray[np.int64], p_min: NDArray[np.float64]) -> Iterator[tuple[int, ...]]:
-    """Sets of units by size while there are few, else highest minimum first."""
-    order = sorted(units.tolist(), key=lambda g: (-p_min[g], g))
-    if 2 ** len(order) <= MOST_SETS:
-        for size in range(1, len(order) + 1):
-            yield from combinations(order, size)
-    else:
-        for size in range(1, len(order) + 1):
-            yield tuple(order[:size])
+class _OutOfTimeError(Exception):
+    """A solve ran out of time: the limit is for the user to raise, nothing else is tried."""
 
 
 class _Work:
@@ -335,6 +300,7 @@ class _Work:
     def __init__(self) -> None:
         self.iterations, self.solve_s = 0, 0.0
         self.runs: list[tuple[Solution, Goals]] = []
+        self.reached = True
 
     def run(
         self,
@@ -364,4 +330,4 @@ class _Work:
         """Close the hour with one of the solutions."""
         goals = next(goals for found, goals in self.runs if found is solution)
         work = self.iterations, len(self.runs), self.solve_s
-        return HourResult(solution, state, goals, unserved, *work)
+        return HourResult(solution, state, goals, unserved, *work, self.reached)

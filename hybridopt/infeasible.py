@@ -9,7 +9,7 @@ import numpy as np
 
 from hybridopt.compiled import CompiledDispatch
 from hybridopt.errors import HybridoptError
-from hybridopt.models.soft import BRANCH, BUS, UNIT
+from hybridopt.models.soft import BRANCH, BUS, UNIT, size_of
 from hybridopt.result import unit_names
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hybridopt.compiled import State
     from hybridopt.grid import DGSites, Grid
+    from hybridopt.solvers.ipopt import Solution
     from hybridopt.solvers.reduced import Bounds
 
     Floats = NDArray[np.float64]
@@ -31,6 +32,8 @@ GAVE_UP = {
 }
 WIDE_VM = (0.3, 2.0)  # pu
 SHOWN = 5
+DEAR = 0.05  # a full branch is named where one of twice the power would save this share of excess
+LEAST = {"vm_min": 1e-4, "vm_max": 1e-4, "branch": 0.01}  # 1e-3 of others: less is rounding
 WORDS = {
     "vm_min": "voltage {:.4f} pu below its lower limit",
     "vm_max": "voltage {:.4f} pu above its upper limit",
@@ -43,6 +46,7 @@ WORDS = {
     "angle_max": "voltage angle {:.3f} degrees above its upper limit",
     "ramp_up": "ramp up {:.3f} MW too small",
     "ramp_down": "ramp down {:.3f} MW too small",
+    "full": "is at its limit, which stands in the way",
 }
 
 
@@ -73,6 +77,8 @@ class Excess:
 def excess_of(grid: Grid, sites: DGSites, state: State, options: Mapping[str, Any]) -> list[Excess]:
     """Solve again with soft limits; the limits that must be exceeded, most weight first.
 
+    Behind them stand branches that are at their limit and would help if they carried more.
+
     Parameters
     ----------
     grid, sites : as those of the model that found no feasible point
@@ -81,7 +87,8 @@ def excess_of(grid: Grid, sites: DGSites, state: State, options: Mapping[str, An
     Raises
     ------
     HybridoptError
-        Ipopt stopped early or found no point even so: nothing is known then.
+        Ipopt stopped early, found no point even so, or found that no limit needs to be exceeded:
+        nothing is proven then.
     """
     model = CompiledDispatch(grid, sites, len(state.dt), soft=True)
     bounds = soft_bounds(model, state)
@@ -92,18 +99,39 @@ def excess_of(grid: Grid, sites: DGSites, state: State, options: Mapping[str, An
             "out why; give it more room in [ipopt] (max_iter, max_wall_s)"
         )
     found: list[Excess] = []
-    size = max(float(abs(grid.load_p).sum()), 1e-3)
+    size = size_of(grid)
     for name in model.excess:
         value = model.value(solution, model.excess[name])
         for t, k in zip(*np.nonzero(value > 1e-6), strict=True):
-            found.append(_describe(grid, name, int(t), int(k), float(value[t, k]), size))
-    total = sum(e.share for e in found) or 1.0
+            one = _describe(grid, name, int(t), int(k), float(value[t, k]), size)
+            if one.amount >= LEAST.get(one.limit, 1e-3):
+                found.append(one)
+    if not found:
+        raise HybridoptError(
+            "Ipopt found no feasible point, though no limit has to be exceeded for one; another "
+            "[ipopt] linear_solver or tol may find it"
+        )
+    total = sum(e.share for e in found)
     merged: dict[tuple[int, str, str], Excess] = {}
     for e in found:
         key = (e.hour, e.element, e.limit)  # a branch is overloaded at its worse end
         best = max(e, merged.get(key, e), key=lambda one: one.share)
         merged[key] = Excess(*key, best.amount, best.share / total)
-    return sorted(merged.values(), key=lambda one: -one.share)
+    ranked = sorted(merged.values(), key=lambda one: -one.share)
+    return ranked + _full_branches(model, solution, {(e.hour, e.element) for e in ranked})
+
+
+def _full_branches(
+    model: CompiledDispatch, solution: Solution, known: set[tuple[int, str]]
+) -> list[Excess]:
+    """Branches whose limits hold, and would make the excess smaller if they were wider."""
+    price = np.zeros((model.n_t, model.grid.n_branch))
+    for rows in model.limit_rows:
+        price += np.where(rows >= 0, abs(solution.row_multiplier[rows]), 0.0)
+    full = price > DEAR * abs(solution.objective)
+    order = sorted(zip(*np.nonzero(full), strict=True), key=lambda at: -price[at])
+    found = [Excess(int(t), _branch(model.grid, int(k)), "full", 0.0, 0.0) for t, k in order]
+    return [e for e in found if (e.hour, e.element) not in known]
 
 
 def _describe(grid: Grid, name: str, t: int, k: int, value: float, size: float) -> Excess:
@@ -113,12 +141,16 @@ def _describe(grid: Grid, name: str, t: int, k: int, value: float, size: float) 
     if name in (*UNIT, "ramp_up", "ramp_down"):
         unit = f"bus {grid.bus_id[grid.gen_bus[k]]}, {unit_names(grid, ())[k]}"
         return Excess(t, unit, name, value * base, value)
-    branch = f"branch {grid.branch_name[k]}"
+    branch = _branch(grid, k)
     if name in BRANCH:
         rate = (grid.rate_from if name == "from" else grid.rate_to)[k]
         over = float(np.sqrt(1 + value) - 1)
         return Excess(t, branch, "branch", over * 100, over * float(min(rate, size)))
     return Excess(t, branch, name, float(np.rad2deg(value)), value * size / 10)
+
+
+def _branch(grid: Grid, k: int) -> str:
+    return f"branch {grid.branch_name[k]}"
 
 
 def soft_bounds(model: CompiledDispatch, state: State) -> Bounds:
@@ -161,9 +193,10 @@ def _free(b: Bounds, columns: Any) -> None:
 
 def explain(found: list[Excess], hours: Any) -> str:
     """The worst limits as one text, each with its hour."""
-    if not found:
-        return "no single limit explains it; the power balance of an island fails"
-    lines = [f"hour {hours[e.hour]}: {e}" for e in found[:SHOWN]]
-    if len(found) > SHOWN:
-        lines.append(f"and {len(found) - SHOWN} more limits")
+    missed = [e for e in found if e.limit != "full"]
+    full = [e for e in found if e.limit == "full"]
+    lines = [f"hour {hours[e.hour]}: {e}" for e in missed[:SHOWN]]
+    if len(missed) > SHOWN:
+        lines.append(f"and {len(missed) - SHOWN} more limits")
+    lines += [f"hour {hours[e.hour]}: {e}" for e in full[:SHOWN]]
     return "; ".join(lines)

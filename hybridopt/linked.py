@@ -27,6 +27,7 @@ def solve_linked(
     progress: Callable[[], None] = lambda: None,
     *,
     complete: bool = True,
+    require: Callable[[int, HourResult], None] = lambda *_: None,
 ) -> HourResult:
     """Dispatch a plan whose ratings are all given over hours that are linked.
 
@@ -37,6 +38,7 @@ def solve_linked(
     ----------
     progress : called after each hour
     complete : pursue later goals also where not everything can be served
+    require : told each hour solved alone; may raise to end it all
 
     Returns
     -------
@@ -44,7 +46,7 @@ def solve_linked(
         Of all hours; it may have failed.
     """
     levels = np.arange(len(dispatcher.levels.weight_h))
-    alone = dispatcher.solve_levels(plan, progress=progress)
+    alone = dispatcher.solve_levels(plan, progress=progress, require=require)
     gen_on = np.vstack([alone[int(level)].state.gen_on for level in levels])
     state = replace(dispatcher.state(plan, levels), gen_on=gen_on)
     return solve_all_hours(dispatcher, state, dispatcher.hourly_stages(), None, True, complete)

@@ -24,7 +24,7 @@ from hybridopt.network_time import unit_profiles, with_storage
 from hybridopt.network_units import fixed_loads
 from hybridopt.plan_space import PlanSpace
 from hybridopt.solvers.available import has_linear_solver
-from hybridopt.unit_cost import valve_pieces, without_zones
+from hybridopt.unit_cost import MOST_PIECES, valve_pieces, without_zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -290,6 +290,10 @@ def _pieces(
         return None
     c0, c1, c2 = (*entry.polynomial, 0.0, 0.0, 0.0)[:3]
     valve = entry.valve_point or (0.0, 0.0)
+    if valve[1] * (high - low) / np.pi > MOST_PIECES:
+        message = f"{valve[1]:g} rad/MW makes more than {MOST_PIECES} valve points"
+        elements.miss(f"costs.generators[{i}].valve_point", message)
+        return None
     own = without_zones(valve_pieces(low, high, (c0, c1, c2), valve), entry.prohibited_mw)
     if not own:
         message = "leave nothing of the output between its limits"

@@ -17,10 +17,10 @@ RESULT_FILES = frozenset(
     {
         *(CHECKPOINT, "summary.json", "plan.json", "network.json", "report.html", "run.log"),
         *("dispatch.csv", "buses.csv", "branches.csv", "generations.csv"),
-        *("binding.csv", "storage.csv"),
-        *("stages.csv", "topology.csv", "sources.csv"),
+        *("binding.csv", "stages.csv", "topology.csv", "sources.csv"),
     }
 )
+MORE_FILES = frozenset({"storage.csv"})  # of some results
 HALF_WRITTEN = f".{CHECKPOINT}"  # what may be left when a run was killed
 
 
@@ -62,7 +62,7 @@ def _held_obstacle(held: list[str], force: bool, resume: bool) -> str:
         if CHECKPOINT in held and "summary.json" not in held:
             return "holds an unfinished search: --resume goes on, --force starts again"
         return "exists already: give another --out, or --force to replace it"
-    foreign = [name for name in held if name not in RESULT_FILES | {HALF_WRITTEN}]
+    foreign = [name for name in held if name not in RESULT_FILES | MORE_FILES | {HALF_WRITTEN}]
     if foreign or (held and not {"summary.json", CHECKPOINT} & set(held)):
         shown = ", ".join((foreign or held)[:3]) + (", ..." if len(foreign or held) > 3 else "")
         option = "resume" if resume else "force"

@@ -149,6 +149,6 @@ def _price_of(dispatch: Dispatch, sign: float) -> Callable[[str], Floats]:
         if dispatch.prices is None:
             width = max(dispatch.grid.n_bus, dispatch.grid.n_branch, dispatch.grid.n_gen)
             return np.full((len(dispatch.hours), width), np.nan)
-        return np.maximum(sign * getattr(dispatch.prices, name), 0.0)
+        return np.asarray(np.maximum(sign * getattr(dispatch.prices, name), 0.0), np.float64)
 
     return price

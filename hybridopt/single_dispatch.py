@@ -125,6 +125,7 @@ def dispatch_summary(result: SingleDispatch) -> dict[str, Any]:
         "unserved_mwh": dispatch.unserved_mwh,
         "loss_mwh": dispatch.loss_mwh,
         "curtailed_mwh": dispatch.curtailed_mwh,
+        "units_at_rest": units_at_rest(dispatch),
         "prices_per_mwh": _price_range(dispatch),
         "binding_limits": len(limits),
         "dearest_limits": limits.sort_values("price_per_unit", ascending=False, kind="stable")
@@ -136,6 +137,24 @@ def dispatch_summary(result: SingleDispatch) -> dict[str, Any]:
         "verification": check.as_dict(),
         "wall_s": result.wall_s,
     }
+
+
+def units_at_rest(dispatch: Dispatch) -> list[dict[str, Any]]:
+    """Units in service that stand still in some hours: name, bus and those hours.
+
+    They do where an hour has no feasible point otherwise, or where their island is dead.
+    """
+    grid = dispatch.grid
+    in_service = grid.gen_in_service & grid.bus_in_service[grid.gen_bus]
+    rest = ~dispatch.running[:, : grid.n_gen] & in_service
+    return [
+        {
+            "unit": dispatch.unit_name[k],
+            "bus": grid.bus_id[grid.gen_bus[k]],
+            "hours": dispatch.hours[rest[:, k]].tolist(),
+        }
+        for k in np.flatnonzero(rest.any(axis=0))
+    ]
 
 
 def _price_range(dispatch: Dispatch) -> dict[str, float] | None:

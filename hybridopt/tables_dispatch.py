@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridopt.result_prices import binding_frame
+from hybridopt.single_dispatch import units_at_rest
 from hybridopt.tables import show, titled_table
 
 if TYPE_CHECKING:
@@ -41,9 +42,23 @@ def dispatch_tables(result: SingleDispatch) -> Iterator[Any]:
         yield f"Marginal prices: {low:,.2f} to {high:,.2f} {currency}/MWh"
     if d.curtailed_mwh > 1e-6:
         yield f"Curtailed: {d.curtailed_mwh:,.3f} MWh"
+    yield from _remarks(d)
     check = result.verification
     mismatch = check.max_mismatch_mva or 0.0
     yield f"Verified by pandapower: {check.hours_checked} h, mismatch {mismatch:.1e} MVA"
+
+
+def _remarks(d: Dispatch) -> Iterator[str]:
+    """Units that had to stand still, and hours in which not every objective was reached."""
+    rest = units_at_rest(d)
+    for unit in rest[:MOST_LIMITS]:
+        hours = ", ".join(map(str, unit["hours"]))
+        yield f"At rest, as there is no feasible point otherwise: {unit['unit']}, hour {hours}"
+    if len(rest) > MOST_LIMITS:
+        yield f"... and {len(rest) - MOST_LIMITS} more units at rest"
+    loose = [str(h) for h, status in zip(d.hours, d.status, strict=True) if status == "acceptable"]
+    if loose:
+        yield f"Feasible, but perhaps not optimal (status acceptable): hour {', '.join(loose)}"
 
 
 def _hour_tables(d: Dispatch, currency: str) -> Iterator[Any]:

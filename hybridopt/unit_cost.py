@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+MOST_PIECES = 200  # of one unit: more is a wrong unit of f
 AT_MW = 1e-7  # outputs closer than this to a piece count as in it
 
 

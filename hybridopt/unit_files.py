@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridopt.unit_cells import Cells, Row, read_cells
-from hybridopt.unit_cost import Losses, Piece, Unit, linear_pieces, valve_pieces, without_zones
+from hybridopt.unit_cost import (
+    MOST_PIECES,
+    Losses,
+    Piece,
+    Unit,
+    linear_pieces,
+    valve_pieces,
+    without_zones,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +31,6 @@ LIMITS = ("unit", "pmin_mw", "pmax_mw")
 SMOOTH = ("a", "b", "c")
 VALVE = ("e", "f")
 OTHERS = ("ramp_up", "ramp_down", "p0_mw", "prohibited", "points")
-MOST_PIECES = 200  # of one unit: more is a wrong unit of f
 SAME_MW = 1e-9
 
 

@@ -14,6 +14,7 @@ from pyomo.environ import ConcreteModel, Constraint, RangeSet, Set, Var
 
 from hybridopt.models.branch import flow_from, limit
 from hybridopt.models.goals import HOURLY_GOALS, add_goals
+from hybridopt.models.load import voltage_factor
 from hybridopt.models.soft import add_excess, add_soft_limits, excess
 from hybridopt.models.storage import energy_balance
 
@@ -148,7 +149,9 @@ def _add_balances(m: ConcreteModel, grid: Grid, sites: DGSites) -> None:
             angle = m.va[t, here] - m.va[t, far]
             flow = flow_from(y_self, y_mutual, m.vm[t, here], m.vm[t, far], angle)[part]
             outflow = outflow + m.closed[line] * flow
-        return inflow - demand[t, b] * m.served[t, b] - outflow + shunt * m.vm[t, b] ** 2 == 0
+        z, i = (grid.zip_q if part else grid.zip_p)[b].tolist()
+        drawn = demand[t, b] * m.served[t, b] * voltage_factor(z, i, m.vm[t, b])
+        return inflow - drawn - outflow + shunt * m.vm[t, b] ** 2 == 0
 
     m.balance_p = Constraint(m.t, m.bus, rule=lambda m, t, b: balance(m, t, b, 0))
     m.balance_q = Constraint(m.t, m.bus, rule=lambda m, t, b: balance(m, t, b, 1))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BUS, UNIT, BRANCH = ("vm_min", "vm_max"), ("p_min", "p_max", "q_min", "q_max"), ("from", "to")
 LINKS = ("angle_min", "angle_max"), ("ramp_up", "ramp_down")
+JUST_BELOW = 0.99  # a ramp and the powers that it links explain the same: name the ramp
 SOFT = (*BUS, *UNIT, *BRANCH, *LINKS[0], *LINKS[1])
 
 
@@ -37,10 +38,10 @@ def excess(m: Any, name: str, t: int, k: int) -> Any:
 def add_soft_limits(m: ConcreteModel, grid: Grid) -> None:
     """Limits of voltages and powers as rows, and the weighted sum of all excess as the goal.
 
-    Weights make a voltage that is off by 0.01 pu count as much as 1 % of the demand, and an
-    overloaded branch as much as the power that is too much for it.
+    Weights make a voltage that is off by 0.01 pu count as much as 1 % of the demand or of what the
+    lines' charging gives, and an overloaded branch as much as the power that is too much for it.
     """
-    size = max(float(abs(grid.load_p).sum()), 1e-3)
+    size = size_of(grid)
     for name, value in (("vm", m.vm), ("p", m.p), ("q", m.q)):
         over = m.bus if name == "vm" else m.gen
 
@@ -62,10 +63,18 @@ def add_soft_limits(m: ConcreteModel, grid: Grid) -> None:
     )
 
 
+def size_of(grid: Grid) -> float:
+    """Demand, or the reactive power of the lines' charging where that is more, pu."""
+    charging = (grid.y_ff + grid.y_ft + grid.y_tt + grid.y_tf).imag[grid.branch_in_service]
+    return max(float(abs(grid.load_p).sum()), float(charging.clip(0.0).sum()), 1e-3)
+
+
 def weight(name: str, k: int, rate: dict[str, Any], size: float) -> float:
     """What a unit of excess counts, pu of power."""
     if name in BUS:
         return size
     if name in BRANCH:
         return float(min(rate[name][k], size)) / 2
+    if name in LINKS[1]:
+        return JUST_BELOW
     return size / 10 if name in LINKS[0] else 1.0

@@ -96,9 +96,11 @@ def test_a_ramp_makes_a_cheap_unit_start_early():
             "external_grids": [{"external_grid": 0, "polynomial": [0.0, 50.0]}],
             "generators": [{"generator": 0, "polynomial": [0.0, 10.0]}],
         },
-        limits={"ramps": {"0": 1.0}},
+        limits={"ramps": {"cheap": 1.0}},
     )
-    pp.create_gen(net, 0, 1.0, min_p_mw=0.0, max_p_mw=9.0, min_q_mvar=-5, max_q_mvar=5)
+    pp.create_gen(
+        net, 0, 1.0, name="cheap", min_p_mw=0.0, max_p_mw=9.0, min_q_mvar=-5, max_q_mvar=5
+    )
     net.ext_grid["min_p_mw"] = 0.0
     d = dispatch_of(net, case).dispatch
     unit = d.unit_name.index("gen 0")

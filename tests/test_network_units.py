@@ -233,7 +233,8 @@ def test_dispatch_of_a_controllable_load_passes_the_referee():
     assert verify(scenario, dispatch).max_mismatch_mva < 1e-3
     out = plan_net(scenario, dispatch, 0)
     assert out.load.p_mw[1] * out.load.scaling[1] == pytest.approx(3.0, abs=1e-4)
-    assert out.storage.in_service.tolist() == [False, True]
+    assert out.storage.in_service.tolist() == [True, True]
+    assert out.storage.p_mw[0] == pytest.approx(dispatch.store_p_mw[0, 0], abs=1e-9)
     assert (out.storage.p_mw * out.storage.scaling)[1] == pytest.approx(0.5)
     cost = out.poly_cost[out.poly_cost.et == "load"].iloc[0]
     assert (cost.cp0_eur, cost.cp1_eur_per_mw, cost.cp2_eur_per_mw2) == (7.0, -40.0, 2.0)

@@ -34,7 +34,9 @@ LAYERS = [
     [
         "compiled",
         "starts",
+        "idle",
         "hours",
+        "piece_days",
         "pieces",
         "linked",
         "infeasible",
