@@ -235,14 +235,15 @@ class Dispatcher:
             vm_start[unit.bus] = unit.vm_pu or 1.0
         g, b = grid.shunt()
         running = grid.gen_in_service & grid.bus_in_service[grid.gen_bus]
+        p_max = available(grid.p_max, self.levels.unit_profile[levels])
         store = grid.storage
         alone = self.hours_are_linked and n_t == 1  # an hour out of its day: storage stands still
         storing = store.in_service & grid.bus_in_service[store.bus] & (not alone)
         return State(
             branch_on=grid.branch_usable(),
             branch_scale=branch_scale(grid, plan),
-            gen_on=np.tile(running, (n_t, 1)),
-            p_max=available(grid.p_max, self.levels.unit_profile[levels]),
+            gen_on=running & (p_max * base >= self._least_mw() - 1e-6),
+            p_max=p_max,
             price=self.levels.price[levels],
             piece=np.full((n_t, grid.n_gen), RELAXED),
             renewable=self.renewable,
@@ -265,6 +266,13 @@ class Dispatcher:
             vm_start=vm_start,
             must_serve=np.zeros(n_t, dtype=bool),
         )
+
+    def _least_mw(self) -> Floats:
+        """Least outputs outside prohibited ranges, (n_gen,), -inf for units without pieces, MW.
+
+        What sun or wind gives may lie below it: then the unit stands still.
+        """
+        return np.array([-np.inf if own is None else own[0].low for own in self.grid.gen_pieces])
 
     def hourly_stages(self) -> list[Goals]:
         """The goals of an hour whose ratings are all given: what the plan costs is settled."""

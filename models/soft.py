@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 BUS, UNIT, BRANCH = ("vm_min", "vm_max"), ("p_min", "p_max", "q_min", "q_max"), ("from", "to")
 LINKS = ("angle_min", "angle_max"), ("ramp_up", "ramp_down")
-JUST_BELOW = 0.99  # a ramp and the powers that it links explain the same: name the ramp
+# Where several limits explain the same: a ramp before the powers that it links, a unit that must
+# run before one that could idle.
+JUST_BELOW, JUST_ABOVE = 0.99, 1.05
 SOFT = (*BUS, *UNIT, *BRANCH, *LINKS[0], *LINKS[1])
 
 
@@ -53,10 +55,9 @@ def add_soft_limits(m: ConcreteModel, grid: Grid) -> None:
 
         setattr(m, f"soft_{name}_min", Constraint(m.t, over, rule=low))
         setattr(m, f"soft_{name}_max", Constraint(m.t, over, rule=high))
-    rate = {"from": grid.rate_from, "to": grid.rate_to}
     m.goal.set_value(
         sum(
-            weight(name, k, rate, size) * getattr(m, f"excess_{name}")[t, k]
+            weight(name, k, grid, size) * getattr(m, f"excess_{name}")[t, k]
             for name in SOFT
             for t, k in getattr(m, f"excess_{name}").index_set()
         )
@@ -69,12 +70,15 @@ def size_of(grid: Grid) -> float:
     return max(float(abs(grid.load_p).sum()), float(charging.clip(0.0).sum()), 1e-3)
 
 
-def weight(name: str, k: int, rate: dict[str, Any], size: float) -> float:
+def weight(name: str, k: int, grid: Grid, size: float) -> float:
     """What a unit of excess counts, pu of power."""
     if name in BUS:
         return size
     if name in BRANCH:
-        return float(min(rate[name][k], size)) / 2
+        rate = grid.rate_from if name == "from" else grid.rate_to
+        return float(min(rate[k], size)) / 2
     if name in LINKS[1]:
         return JUST_BELOW
+    if name == "p_min" and grid.p_min[k] <= 0:
+        return JUST_ABOVE
     return size / 10 if name in LINKS[0] else 1.0

@@ -155,6 +155,17 @@ def test_a_unit_stays_below_what_is_available():
     np.testing.assert_allclose(d.p_mw[:, 1], 60.0, atol=1e-3)
 
 
+def test_a_unit_rests_where_less_is_available_than_its_least_output():
+    """At noon 60 to 100 MW are allowed; with half of that available nothing is."""
+    net = net_of([(0.0, 100.0), (0.0, 200.0)], 100.0)
+    hole = {"prohibited_mw": [[0.0, 60.0]]}
+    costs = generators(((0.0, 1.0, 0.0), hole), ((0.0, 10.0, 0.0), {}))
+    sun = [1.0] * 12 + [0.5] * 12
+    d = dispatch_of(net, hours=HOURS, costs=costs, availability={"g0": sun})
+    np.testing.assert_allclose(d.p_mw[:, 0], [100.0] * 12 + [0.0] * 12, atol=1e-3)
+    assert d.running[:, 0].tolist() == [True] * 12 + [False] * 12
+
+
 CURVE = (0.2 + 0.8 * abs(np.sin(np.arange(HOURS) / 4))).tolist()
 
 
