@@ -130,7 +130,7 @@ def _exponents(found: dict[str, Any]) -> tuple[float, float]:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     rule = ["---", *["---:"] * (len(head) - 1)]
-    return [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
+    return ["", *(f"| {' | '.join(row)} |" for row in (head, rule, *rows))]
 
 
 def _ms(seconds: float) -> str:
@@ -174,7 +174,8 @@ operating cost, apparent-power limits, from a flat start:
 - **runopp**: pandapower's own interior point method, from its own start.
 
 The first three run the same Ipopt library with MUMPS and the same options, and take the same
-iterations. Times vary from run to run: the machine has two cores and shares them. {machine}.
+iterations. Times vary from run to run: the machine has two cores and shares them.
+{machine}.
 
 ## Times
 

@@ -31,7 +31,7 @@ def add_goals(m: ConcreteModel, grid: Grid, sites: DGSites) -> None:
     """
     base = grid.base_mva
     terms: dict[str, Callable[[int], Iterator[Any]]] = {
-        "unserved": lambda t: _unserved(m, t, base),
+        "unserved": lambda t: _unserved(m, t, grid),
         "operating_cost": lambda t: _operating_cost(m, t, grid, sites),
         "loss": lambda t: _loss(m, t, grid),
         "curtailed": lambda t: _curtailed(m, t, base, sites),
@@ -59,10 +59,15 @@ def add_goals(m: ConcreteModel, grid: Grid, sites: DGSites) -> None:
     m.goal = Objective(expr=total)
 
 
-def _unserved(m: Any, t: int, base: float) -> Iterator[Any]:
+def _unserved(m: Any, t: int, grid: Grid) -> Iterator[Any]:
     """Weighted unserved power of an hour, MW, bus by bus."""
-    for b in m.bus:
-        yield base * m.weight_unserved[b] * m.p_demand[t, b] * (1 - m.served[t, b])
+    for b in _buses(grid.load_bus):
+        yield grid.base_mva * m.weight_unserved[t, b] * (1 - m.served[t, b])
+
+
+def _buses(of: Any) -> list[int]:
+    """Buses that have one: terms of the others would be evaluated for nothing."""
+    return sorted(set(of.tolist()))
 
 
 def _operating_cost(m: Any, t: int, grid: Grid, sites: DGSites) -> Iterator[Any]:
@@ -94,10 +99,10 @@ def _loss(m: Any, t: int, grid: Grid) -> Iterator[Any]:
     yield from (base * m.p[t, g] for g in m.gen)
     yield from (base * m.dg_p[t, s] for s in m.site)
     yield from (base * (m.store_out[t, k] - m.store_in[t, k]) for k in m.store)
-    for b in m.bus:
+    for b in _buses(grid.load_bus):
         z, i = grid.zip_p[b].tolist()
         yield -base * m.p_demand[t, b] * m.served[t, b] * voltage_factor(z, i, m.vm[t, b])
-    yield from (-base * m.shunt_g[b] * m.vm[t, b] ** 2 for b in m.bus)
+    yield from (-base * m.shunt_g[b] * m.vm[t, b] ** 2 for b in _buses(grid.shunt_bus))
 
 
 def _curtailed(m: Any, t: int, base: float, sites: DGSites) -> Iterator[Any]:
