@@ -9,6 +9,7 @@ import numpy as np
 
 from hybridopt.compiled import HOLD_SLACK
 from hybridopt.idle import idling
+from hybridopt.solvers.status import Status
 from hybridopt.starts import other_starts
 
 if TYPE_CHECKING:
@@ -176,13 +177,15 @@ class StagedSolver:
         full = replace(state, must_serve=np.ones_like(state.must_serve))
         rest = list(stages[1:]) or [{"operating_cost": 1.0}]
         work = _Work()
+        acceptable: Solution | None = None
         for options in FULL_SERVICE:
             best = self._with(options)._stages(full, rest, dict(hold or {}), work)
-            if best is not None:
+            if best is not None and best.status is Status.OPTIMAL:
                 return work.result(best, full, 0.0)
-            if work.last.message in OUT_OF_TIME:
+            acceptable = acceptable or best
+            if acceptable is None and work.last.message in OUT_OF_TIME:
                 return work.result(work.last, full, np.inf)
-        return None
+        return None if acceptable is None else work.result(acceptable, full, 0.0)
 
     def solve_running(
         self,
