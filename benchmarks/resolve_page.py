@@ -90,7 +90,13 @@ def _text(found: dict[str, Any], names: Sequence[str]) -> str:
         [
             *HEAD.format(machine=machine).splitlines(),
             *_table(
-                ["network", "buses", "iterations", *names, *(f"{n} / hybridopt" for n in others)],
+                [
+                    "network",
+                    "buses",
+                    "iterations at the last load",
+                    *names,
+                    *(f"{n} / hybridopt" for n in others),
+                ],
                 [_times(case, names, others) for case in cases],
             ),
             *AGREEMENT.splitlines(),
