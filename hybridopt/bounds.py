@@ -74,7 +74,7 @@ class PlanBounds:
         self.convex = self.grid.gen_cost.shape[1] <= 3 and bool(
             np.all(self.grid.gen_cost[:, 2:] >= 0)
         )
-        self.passive = _never_generates(self.grid)
+        self.passive = _never_generates(self.grid) and not np.any(self.grid.zip_p)
         self._topologies: dict[tuple[int, ...], _Islands] = {}
 
     def __call__(self, plan: Plan) -> tuple[float, ...]:

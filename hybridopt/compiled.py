@@ -139,7 +139,7 @@ class CompiledDispatch:
             "store_start": nlp.columns(model.store_start, n_store),
             "shunt_g": nlp.columns(model.shunt_g, n_bus),
             "shunt_b": nlp.columns(model.shunt_b, n_bus),
-            "priority": nlp.columns(model.weight_unserved, n_bus),
+            "weight_unserved": nlp.columns(model.weight_unserved, n_t, n_bus),
         }
         self._weight = {
             goal: nlp.columns(
@@ -290,6 +290,7 @@ class CompiledDispatch:
                 "dg_on": np.broadcast_to(state.site_on, (self.n_t, len(state.site_on))),
                 "available": np.where(state.renewable & state.gen_on, state.p_max, 0.0),
                 "renewable": state.renewable * 1.0,
+                "weight_unserved": state.priority * state.p_demand,
             }.get(name)
             value = getattr(state, name) if value is None else value
             kept = columns >= 0
@@ -306,7 +307,7 @@ class CompiledDispatch:
             free[t, bus] = False
         self._free(b, self.va, free, -np.inf, np.inf, 0.0)
         demand = (state.p_demand > 0) | ((state.p_demand == 0) & (state.q_demand != 0))
-        b.fix(self.served[alive], 1.0)
+        b.fix(self.served[alive & (self.served >= 0)], 1.0)
         shed = alive & demand & ~state.must_serve[:, None]
         self._free(b, self.served, shed, 0.0, 1.0, 1.0)
         for rows in self.balance:

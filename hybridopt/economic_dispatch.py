@@ -12,8 +12,8 @@ import numpy as np
 from hybridopt.errors import HybridoptError, NoSolutionError
 from hybridopt.progress import NoProgress
 from hybridopt.schedule_search import WITHIN_MW, Task
+from hybridopt.solvers.available import require_solver
 from hybridopt.solvers.genetic import GeneticOptions, minimize
-from hybridopt.solvers.ipopt import require_solver
 from hybridopt.solvers.workers import Workers
 from hybridopt.unit_cost import no_losses
 from hybridopt.unit_limits import demand_limit

@@ -116,11 +116,11 @@ def _replace_units(
         state = {"name": names[sgens], "in_service": running[sgens]}
         index = pp.create_sgens(net, buses[sgens], p[sgens], q[sgens], **state)
         where |= {int(k): ("sgen", int(i)) for k, i in zip(sgens, index, strict=True)}
-    for k in np.flatnonzero(consumes):
+    for k in np.flatnonzero(consumes).tolist():
         table, i = dispatch.unit_kind[k], int(grid.gen_index[k])
         set_to = {"p_mw": -p[k], "q_mvar": -q[k], "scaling": 1.0, "in_service": bool(running[k])}
         net[table].loc[i, list(set_to)] = list(set_to.values())
-        where[int(k)] = (table, i)
+        where[k] = (table, i)
     if with_costs:
         for k in sorted(where):
             _add_cost(net, scenario, dispatch, k, *where[k])

@@ -107,6 +107,9 @@ class Grid:
         True for units that can hold an island's voltage (external grids and generators).
     load_bus, load_p, load_q : (n_load,), pu, positive consumes
         A load that is out of service is still demanded: it counts as unserved.
+    zip_p, zip_q : (n_bus, 2)
+        Shares of each bus's active and reactive demand that are of constant impedance and of
+        constant current; the rest is of constant power.
     shunt_bus, shunt_g, shunt_b : (n_shunt,), pu at 1 pu voltage, b positive injects
     storage : batteries and the like, see :class:`Storage`
     """
@@ -157,6 +160,8 @@ class Grid:
     load_p: Floats
     load_q: Floats
     load_in_service: Bools
+    zip_p: Floats
+    zip_q: Floats
     shunt_index: Ints
     shunt_bus: Ints
     shunt_g: Floats

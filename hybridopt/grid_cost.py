@@ -86,4 +86,4 @@ def piecewise(points: Floats, p_mw: Floats) -> Floats:
     """
     lines = pieces(points)
     at = np.clip(np.searchsorted(points[:, 0], p_mw, side="right") - 1, 0, len(lines) - 1)
-    return lines[at, 0] + lines[at, 1] * p_mw
+    return np.asarray(lines[at, 0] + lines[at, 1] * p_mw, dtype=np.float64)

@@ -273,7 +273,9 @@ class StagedSolver:
                 most = model.sites.max_p_ratio * state.rating_max[s] * state.profile[t]
                 supply[island[model.sites.bus[s]]] += most
             np.add.at(supply, island[grid.storage.bus], state.discharge_max[t])
-            demand = np.bincount(island, np.where(alive[t], state.p_demand[t], 0), grid.n_bus)
+            z, i = grid.zip_p.T
+            least = state.p_demand[t] * ((1 - z - i) + i * grid.vm_min + z * grid.vm_min**2)
+            demand = np.bincount(island, np.where(alive[t], least, 0), grid.n_bus)
             if np.any(supply < demand - 1e-9):
                 return False
         return True

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hybridopt.errors import Finding
 from hybridopt.network_limit_findings import cost_findings, limit_findings, number_finding
+from hybridopt.network_units import controllable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,12 @@ FLAGS = {
 }
 ENDS = {"bus": [], "line": ["from_bus", "to_bus"], "trafo": ["hv_bus", "lv_bus"], "switch": ["bus"]}
 # Columns that are used as they are; ">" asks for more than 0.
+ZIP_COLUMNS = (
+    "const_z_p_percent",
+    "const_i_p_percent",
+    "const_z_q_percent",
+    "const_i_q_percent",
+)
 NUMBERS = {
     "bus": {"vn_kv": ">"},
     "load": {"p_mw": "", "q_mvar": "", "scaling": ""},
@@ -75,6 +82,7 @@ def network_findings(net: Any, source: str) -> list[Finding]:
         return findings + _no_elements(net, source)
     return [
         *_contradictions(net, source),
+        *_zip_loads(net, source),
         *limit_findings(net, source),
         *cost_findings(net, source),
         *_nothing_to_do(net, source),
@@ -99,9 +107,9 @@ def _unmodelled(net: Any, source: str) -> list[Finding]:
         used = (net[table].get(flag, pd.Series(False, net[table].index)) == True).sum()  # noqa: E712
         if used:
             found.append((f"{table} ({flag})", int(used)))
-    zip_columns = [c for c in net.load.columns if c.startswith("const_")]
-    if len(net.load) and zip_columns and (net.load[zip_columns].fillna(0) != 0).any(axis=None):
-        found.append(("load (constant impedance or current)", len(net.load)))
+    old = [c for c in net.load.columns if c.startswith("const_") and c not in ZIP_COLUMNS]
+    if len(net.load) and old and (net.load[old].fillna(0) != 0).any(axis=None):
+        found.append((f"load ({', '.join(old)})", len(net.load)))
     message = "in service, but this element is not modelled; take it out, or replace it"
     return [Finding(f"{source}: {table}", f"{count} {message}") for table, count in found]
 
@@ -161,6 +169,22 @@ def _contradictions(net: Any, source: str) -> list[Finding]:
         for i in of_kind.index[~of_kind.element.isin(net[table].index)]:
             message = f"there is no {table} {of_kind.element[i]} for it to switch"
             findings.append(Finding(f"{source}: switch {i}", message))
+    return findings
+
+
+def _zip_loads(net: Any, source: str) -> list[Finding]:
+    """Shares of constant impedance and current that are none, or too much together."""
+    findings = []
+    for kind in ("p", "q"):
+        columns = [c for c in ZIP_COLUMNS if c.endswith(f"_{kind}_percent") and c in net.load]
+        shares = net.load[columns].apply(pd.to_numeric, errors="coerce").fillna(0.0)
+        wrong = (shares < 0).any(axis=1) | (shares.sum(axis=1) > 100 * (1 + 1e-9))
+        names = " and ".join(columns)
+        message = f"{names} must be at least 0 and at most 100 together"
+        findings += [Finding(f"{source}: load {i}", message) for i in net.load.index[wrong]]
+        steered = controllable(net.load) & (shares != 0).any(axis=1)
+        message = f"is controllable, so {names} must be 0"
+        findings += [Finding(f"{source}: load {i}", message) for i in net.load.index[steered]]
     return findings
 
 

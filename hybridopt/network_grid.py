@@ -119,6 +119,8 @@ def grid_from_net(
         load_bus=bus_of(load.bus.to_numpy()),
         load_p=p,
         load_q=q,
+        zip_p=zip_shares(load, p, bus_of(load.bus.to_numpy()), n_bus, "p"),
+        zip_q=zip_shares(load, q, bus_of(load.bus.to_numpy()), n_bus, "q"),
         load_in_service=load.in_service.to_numpy(bool),
         shunt_index=net.shunt.index.to_numpy(np.int64),
         shunt_bus=bus_of(net.shunt.bus.to_numpy()),
@@ -128,6 +130,27 @@ def grid_from_net(
         storage=replace(store, bus=bus_of(store_bus)),
     )
     return grid, position
+
+
+def zip_shares(
+    load: Any, power: NDArray[np.float64], bus: NDArray[np.int64], n_bus: int, kind: str
+) -> NDArray[np.float64]:
+    """Shares of constant impedance and constant current in each bus's demand, (n_bus, 2).
+
+    Those of loads at one bus are weighted by their power.
+
+    Parameters
+    ----------
+    power : (n_load,) pu;  kind : "p" or "q"
+    """
+    weight = abs(power) * load.in_service.to_numpy(bool)
+    total = np.bincount(bus, weight, minlength=n_bus)
+    found = np.zeros((n_bus, 2))
+    for column, part in enumerate("zi"):
+        share = number_column(load, f"const_{part}_{kind}_percent", 0.0) / 100
+        summed = np.bincount(bus, weight * share, minlength=n_bus)
+        found[:, column] = np.divide(summed, total, out=np.zeros(n_bus), where=total > 0)
+    return found
 
 
 def _coordinates(geo: Any) -> tuple[float, float]:

@@ -52,7 +52,8 @@ def with_storage(case: Case, elements: Elements, grid: Grid) -> Grid:
         )
     if not rows:
         return grid
-    own, joined = grid.storage, {}
+    own = grid.storage
+    joined: dict[str, Any] = {}
     for field in fields(Storage):
         old, new = getattr(own, field.name), [row[field.name] for row in rows]
         is_name = field.name == "name"

@@ -276,7 +276,7 @@ class _Search:
             yield from (self.descend(tuple(genome)) for genome in genomes)
 
         operators: Operators[Any] = Operators(
-            create, mutate, cross, lambda g, _: tuple(g), tuple, near, near
+            create, mutate, cross, lambda g, _: list(g), tuple, near, near
         )
         run = minimize(evaluate, operators, OPTIONS, SEED, ["unserved_mwh", "cost"])
         return run.best if _is_better(run.best, best) else best

@@ -283,7 +283,9 @@ def read_point(
         np.add.at(left[t], grid.branch_from, -s_f[t])
         np.add.at(left[t], grid.branch_to, -s_t[t])
         np.add.at(left[t], grid.storage.bus, -(point.store_p + 1j * point.store_q)[t])
-    left -= p_served + 1j * q_served + abs(v) ** 2 * (g - 1j * b)
+    drawn = p_served * _voltage_factor(grid.zip_p, point.vm)
+    drawn = drawn + 1j * q_served * _voltage_factor(grid.zip_q, point.vm)
+    left -= drawn + abs(v) ** 2 * (g - 1j * b)
     imbalance = np.max(np.where(point.alive, abs(left), 0.0), axis=1, initial=0.0)
     rating = [np.nan if u.rating_mw is None else u.rating_mw * sites.max_p_ratio for u in units]
     p_max = np.where(np.isfinite(grid.p_max), grid.p_max * base, np.nan)
@@ -330,6 +332,12 @@ def read_point(
         iterations=point.iterations,
         solve_s=point.solve_s,
     )
+
+
+def _voltage_factor(shares: Floats, vm: Floats) -> Floats:
+    """Power that loads draw over their nominal power, (n_t, n_bus)."""
+    z, i = shares.T
+    return np.asarray((1 - z - i) + i * vm + z * vm**2, dtype=np.float64)
 
 
 def _prices(grid: Grid, point: Point) -> Prices:

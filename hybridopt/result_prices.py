@@ -132,7 +132,7 @@ def binding_frame(dispatch: Dispatch) -> pd.DataFrame:
             "MVA",
             full,
             grid.rate_from * base,
-            _price_of(dispatch, 1.0)("branch"),
+            _price_of(dispatch, 1.0)("branch")[:, : grid.n_branch] / grid.rate_share,
         )
     )
     columns = ["hour", "element", "name", "limit", "value", "price_per_unit", "unit"]
@@ -149,6 +149,6 @@ def _price_of(dispatch: Dispatch, sign: float) -> Callable[[str], Floats]:
         if dispatch.prices is None:
             width = max(dispatch.grid.n_bus, dispatch.grid.n_branch, dispatch.grid.n_gen)
             return np.full((len(dispatch.hours), width), np.nan)
-        return np.maximum(sign * getattr(dispatch.prices, name), 0.0)
+        return np.asarray(np.maximum(sign * getattr(dispatch.prices, name), 0.0), np.float64)
 
     return price

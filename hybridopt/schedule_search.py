@@ -17,7 +17,7 @@ import numpy as np
 from hybridopt.pair_exchange import PIECE, descend
 from hybridopt.smooth_dispatch import SmoothDispatch
 from hybridopt.solvers.genetic import Operators
-from hybridopt.solvers.ipopt import Status
+from hybridopt.solvers.status import Status
 from hybridopt.unit_cost import Piece, Unit, piece_table
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridopt.models.economic import build_economic
-from hybridopt.solvers.ipopt import CompiledModel, Status
+from hybridopt.solvers.ipopt import CompiledModel
+from hybridopt.solvers.status import Status
 from hybridopt.unit_cost import AT_MW, piece_table
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hybridopt.solvers.ipopt import Bounds, Solution
+    from hybridopt.solvers.ipopt import Solution
+    from hybridopt.solvers.reduced import Bounds
     from hybridopt.unit_cost import Losses, Unit
 
     Floats = NDArray[np.float64]

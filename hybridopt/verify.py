@@ -20,6 +20,8 @@ from hybridopt.network_units import CONSUMERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from hybridopt.network_scenario import Scenario
     from hybridopt.result import Dispatch
 
@@ -117,6 +119,23 @@ def _run(net: Any) -> bool:
     return False
 
 
+def _without_nominal_loads(net: Any, where: dict[int, int], power: NDArray[np.complex128]) -> None:
+    """Take out of generators' results what pandapower puts there by loads that depend on voltage.
+
+    It finds the power of slack generators and the reactive power of all as what the branches carry
+    plus the loads of the bus at nominal voltage, whatever these draw (pandapower 3.5: `res_bus`
+    doesn't sum up to the branches' flows then).
+    """
+    on = net.load.in_service.to_numpy(bool)
+    scaling = net.load.scaling.to_numpy(float)
+    more_p = np.nan_to_num(net.load.p_mw * scaling - net.res_load.p_mw) * on
+    more_q = np.nan_to_num(net.load.q_mvar * scaling - net.res_load.q_mvar) * on
+    live = net.gen[net.gen.in_service]
+    steered, slack = set(live.bus), set(live.bus[live.slack])
+    for bus, p, q in zip(net.load.bus, more_p, more_q, strict=True):
+        power[where[bus]] -= complex(p * (bus in slack), q * (bus in steered))
+
+
 def _compare(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> dict[str, float]:
     grid = dispatch.grid
     position = bus_positions(net, scenario)
@@ -131,6 +150,7 @@ def _compare(net: Any, scenario: Scenario, dispatch: Dispatch, row: int) -> dict
         result = net[f"res_{table}"]
         for bus, p, q in zip(net[table].bus, result.p_mw, result.q_mvar, strict=True):
             power[where[bus]] += complex(np.nan_to_num(p), np.nan_to_num(q))
+    _without_nominal_loads(net, where, power)
     ours = np.zeros(grid.n_bus, dtype=complex)
     sources = ~np.isin(dispatch.unit_kind, CONSUMERS)  # what consumes is imposed
     injected = (dispatch.p_mw[row] + 1j * dispatch.q_mvar[row])[sources]

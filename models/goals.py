@@ -9,9 +9,10 @@ from pyomo.environ import Constraint, Objective
 from hybridopt.grid_cost import pieces
 from hybridopt.models.cost import polynomial
 from hybridopt.models.economic import smooth_cost
+from hybridopt.models.load import voltage_factor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pyomo.environ import ConcreteModel
 
@@ -29,14 +30,14 @@ def add_goals(m: ConcreteModel, grid: Grid, sites: DGSites) -> None:
     sum would make the Hessian dense (480 times as many entries on IEEE 30 over 24 hours).
     """
     base = grid.base_mva
-    terms = {
-        "unserved": lambda t: _unserved(m, t, base),
+    terms: dict[str, Callable[[int], Iterator[Any]]] = {
+        "unserved": lambda t: _unserved(m, t, grid),
         "operating_cost": lambda t: _operating_cost(m, t, grid, sites),
-        "loss": lambda t: _loss(m, t, base),
+        "loss": lambda t: _loss(m, t, grid),
         "curtailed": lambda t: _curtailed(m, t, base, sites),
     }
-    lines = [(g, k) for g in m.stepped for k in range(len(grid.gen_pwl[g]) - 1)]  # type: ignore[arg-type]
-    cost = {g: pieces(grid.gen_pwl[g]) for g in m.stepped}  # type: ignore[arg-type]
+    lines = [(g, k) for g in m.stepped for k in range(len(grid.gen_pwl[g]) - 1)]
+    cost = {g: pieces(grid.gen_pwl[g]) for g in m.stepped}
     m.piece = Constraint(
         m.t,
         lines,
@@ -58,10 +59,15 @@ def add_goals(m: ConcreteModel, grid: Grid, sites: DGSites) -> None:
     m.goal = Objective(expr=total)
 
 
-def _unserved(m: Any, t: int, base: float) -> Iterator[Any]:
+def _unserved(m: Any, t: int, grid: Grid) -> Iterator[Any]:
     """Weighted unserved power of an hour, MW, bus by bus."""
-    for b in m.bus:
-        yield base * m.weight_unserved[b] * m.p_demand[t, b] * (1 - m.served[t, b])
+    for b in _buses(grid.load_bus):
+        yield grid.base_mva * m.weight_unserved[t, b] * (1 - m.served[t, b])
+
+
+def _buses(of: Any) -> list[int]:
+    """Buses that have one: terms of the others would be evaluated for nothing."""
+    return sorted(set(of.tolist()))
 
 
 def _operating_cost(m: Any, t: int, grid: Grid, sites: DGSites) -> Iterator[Any]:
@@ -87,13 +93,16 @@ def _operating_cost(m: Any, t: int, grid: Grid, sites: DGSites) -> Iterator[Any]
         yield polynomial([0.0, *cost[1:]], grid.base_mva * m.dg_p[t, s])
 
 
-def _loss(m: Any, t: int, base: float) -> Iterator[Any]:
+def _loss(m: Any, t: int, grid: Grid) -> Iterator[Any]:
     """Power of an hour that is injected and reaches neither load nor shunt, MW."""
+    base = grid.base_mva
     yield from (base * m.p[t, g] for g in m.gen)
     yield from (base * m.dg_p[t, s] for s in m.site)
     yield from (base * (m.store_out[t, k] - m.store_in[t, k]) for k in m.store)
-    yield from (-base * m.p_demand[t, b] * m.served[t, b] for b in m.bus)
-    yield from (-base * m.shunt_g[b] * m.vm[t, b] ** 2 for b in m.bus)
+    for b in _buses(grid.load_bus):
+        z, i = grid.zip_p[b].tolist()
+        yield -base * m.p_demand[t, b] * m.served[t, b] * voltage_factor(z, i, m.vm[t, b])
+    yield from (-base * m.shunt_g[b] * m.vm[t, b] ** 2 for b in _buses(grid.shunt_bus))
 
 
 def _curtailed(m: Any, t: int, base: float, sites: DGSites) -> Iterator[Any]:
