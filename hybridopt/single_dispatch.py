@@ -70,7 +70,13 @@ def prepare_dispatch(
         lambda: _read_plan(plan),
         lambda: None if profile is None else _read_factors(profile),
     )
-    scenario = scenario_of(case, extra_lines={f"{plan} lines[{i}]": new[i] for i in new})
+    try:
+        scenario = scenario_of(case, extra_lines={f"{plan} lines[{i}]": new[i] for i in new})
+    except InputError as error:
+        key = f"{case.name} network".strip()  # a bare network has no such key
+        place = network_or_case or key
+        named = [replace(f, place=place) if f.place == key else f for f in error.findings]
+        raise InputError(named if is_network else error.findings) from error
     chosen, scenario = _resolve(scenario, file, new, plan)
     if factors is not None:
         scenario = replace(scenario, horizon=_profile(factors, scenario))

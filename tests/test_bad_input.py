@@ -229,7 +229,7 @@ def test_files_that_are_no_network(name, tmp_path):
 @pytest.mark.parametrize("name", ["np", "create_bus", "__doc__", "case99", "", ".", "/", "a b"])
 def test_names_that_are_no_network(name, tmp_path):
     (finding,) = hybridopt("dispatch", name, folder=tmp_path).findings
-    assert "no such network" in finding
+    assert finding.startswith(f"{name or 'network'}: no such network")
 
 
 @pytest.mark.parametrize(
@@ -268,6 +268,80 @@ def test_a_fault_in_a_parent_is_listed_with_those_of_the_child(tmp_path):
     (tmp_path / "child.toml").write_text('extends = "parent.toml"\nbudget = "x"\n')
     found = hybridopt("check", "child.toml", folder=tmp_path).findings
     assert [finding.partition(" ")[0] for finding in found] == ["child.toml:2", "parent.toml:3"]
+
+
+CURVE_OF_23 = [1] * 23
+LINKS = {  # what is written in the case, what is found
+    "valve point": (
+        "[[costs.generators]]\ngenerator = 3\npolynomial = [0, 1]\nvalve_point = [1, 2, 3]",
+        ["small.toml:5 [costs.generators[0]] valve_point: must have 2 entries, found 3"],
+    ),
+    "valve point of 1e7": (
+        "[[costs.generators]]\ngenerator = 3\npolynomial = [0, 1]\nvalve_point = [1, 1e7]",
+        ["small.toml:5 [costs.generators[0]] valve_point: 1e+07 rad/MW makes more than 200 valve"],
+    ),
+    "zones": (
+        "[[costs.generators]]\ngenerator = 3\npolynomial = [0, 1]\nprohibited_mw = [[9, 2], 5]",
+        [
+            "small.toml:5 [costs.generators[0]] prohibited_mw[0]: low must not exceed high",
+            "small.toml:5 [costs.generators[0]] prohibited_mw[1]: must be [low, high], found 5",
+        ],
+    ),
+    "ramps": (
+        '[limits]\nramps = { 3 = -1, 9 = 2, 0 = "x" }',
+        [
+            "small.toml:3 [limits.ramps] 3: must be at least 0, found -1",
+            "small.toml:3 [limits.ramps] 0: must be a number, found 'x'",
+        ],
+    ),
+    "availability": (
+        f'[availability]\n3 = {CURVE_OF_23}\n2 = "no.csv"\n1 = "odd.csv"',
+        [
+            "small.toml:3 [availability] 3: must have 24 values (one per hour), found 23",
+            "small.toml:4 [availability] 2: no.csv: cannot be read",
+            "small.toml:5 [availability] 1: odd.csv:1: the header must be hour,factor",
+        ],
+    ),
+    "prices": (
+        f"[costs]\nimport_price = {CURVE_OF_23}",
+        ["small.toml:3 [costs] import_price: must have 24 values (one per hour), found 23"],
+    ),
+    "storage": (
+        '[[storage]]\nbus = "x"\nenergy_mwh = -1\ncolour = 2\ncharge_mw = true',
+        [
+            "small.toml:3 [storage[0]] bus: must be a whole number, found 'x'",
+            "small.toml:4 [storage[0]] energy_mwh: must be above 0, found -1",
+            "small.toml:6 [storage[0]] charge_mw: must be a number, found true",
+            "small.toml:5 [storage[0]] colour: unknown key",
+        ],
+    ),
+    "storage at no bus": (
+        "[[storage]]\nbus = 9\nenergy_mwh = 1\ncharge_mw = 1",
+        ["small.toml:3 [storage[0]] bus: no bus 9; buses are labelled 0 to 3"],
+    ),
+    "storage that cannot be filled": (
+        "storage = [{bus=1, energy_mwh=9, charge_mw=0.1, start_energy_mwh=0, end_energy_mwh=8}]",
+        ["small.toml:2 [storage[0]]: end_energy_mwh 8 is out of reach: charging gives 2.4"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_every_finding_about_hours_and_pieces_has_its_key(name, tmp_path):
+    text, expected = LINKS[name]
+    write_case(tmp_path, text=text)
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    found = hybridopt("dispatch", "small.toml", "--out", "out", folder=tmp_path).findings
+    assert len(found) == len(expected), found
+    for want in expected:
+        assert any(finding.startswith(want) for finding in found), (want, found)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_another_kind_is_named(tmp_path):
+    (tmp_path / "net.xlsx").write_text("PK\x03\x04 and so on")
+    (finding,) = hybridopt("dispatch", "net.xlsx", folder=tmp_path).findings
+    assert finding.startswith("net.xlsx: ")
 
 
 NEW = {"kind": "new", "length_km": 1, "r_ohm_per_km": 0.1, "x_ohm_per_km": 0.1, "max_i_ka": 1}
