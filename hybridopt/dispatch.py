@@ -469,7 +469,10 @@ class Dispatcher:
             price=state.price,
             renewable=np.tile(state.renewable, (model.n_t, 1)),
             dg_p_max=dg_p_max[:, at] if state.dg_renewable else value(model.dg_p)[:, at],
-            priced=np.full(model.n_t, result.goals == {"operating_cost": 1.0}),
+            priced=np.full(
+                model.n_t,
+                result.goals == {"operating_cost": 1.0} and result.unserved_mwh == 0.0,
+            ),
             row_p=multiplier(model.balance[0], rows),
             row_q=multiplier(model.balance[1], rows),
             x_vm=multiplier(model.vm, columns),

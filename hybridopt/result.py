@@ -44,7 +44,8 @@ class Dispatch:
     store_p_mw, store_q_mvar : (n_t, n_store), positive consumes
     store_energy_mwh : (n_t, n_store), content at the end of the hour
     curtailed_mw : (n_t, n_unit), what sun and wind would have given and was not used
-    prices : shadow prices, None where the last goal was not the operating cost
+    prices : shadow prices, NaN in hours, or None, where there are none: load is unserved, or the
+        last goal was not the operating cost
     residual_mva : (n_t,) largest power imbalance at an energised bus, from the voltages alone
     iterations, solve_s : work of the nonlinear solver
     """
@@ -327,7 +328,7 @@ def read_point(
         store_q_mvar=point.store_q * base,
         store_energy_mwh=point.store_energy * base,
         curtailed_mw=np.where(running, np.maximum(unused, 0.0), 0.0) * base,
-        prices=_prices(grid, point) if point.priced.all() else None,
+        prices=_prices(grid, point) if point.priced.any() else None,
         residual_mva=imbalance * base,
         iterations=point.iterations,
         solve_s=point.solve_s,
@@ -343,17 +344,18 @@ def _voltage_factor(shares: Floats, vm: Floats) -> Floats:
 def _prices(grid: Grid, point: Point) -> Prices:
     """Multipliers in physical units; a branch's belongs to the square of its loading."""
     base = grid.base_mva
-    dead = np.where(point.alive, 1.0, np.nan)
+    known = np.where(point.priced, 1.0, np.nan)[:, None]
+    dead = np.where(point.alive, known, np.nan)
     dg = np.full(point.dg_p.shape, np.nan)
     rating = np.where(np.isfinite(grid.rate_from), grid.rate_from, np.inf) / grid.rate_share
     return Prices(
         energy=-point.row_p / base * dead,
         reactive=-point.row_q / base * dead,
-        vm=point.x_vm,
-        p=np.hstack([point.x_p / base, dg]),
-        q=np.hstack([point.x_q / base, dg]),
-        branch=point.row_branch * 2 / (rating * base),
-        angle=point.row_angle,
+        vm=point.x_vm * known,
+        p=np.hstack([point.x_p / base * known, dg]),
+        q=np.hstack([point.x_q / base * known, dg]),
+        branch=point.row_branch * known * 2 / (rating * base),
+        angle=point.row_angle * known,
     )
 
 

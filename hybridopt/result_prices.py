@@ -29,8 +29,8 @@ class Prices:
     Attributes
     ----------
     energy, reactive : (n_t, n_bus), currency per MWh and per Mvarh, NaN at dead buses
-        Cost of consuming a little more at the bus: the locational marginal price. Where load stays
-        unserved it counts with what is unserved held, so it says nothing about serving more.
+        Cost of consuming a little more at the bus: the locational marginal price. NaN in hours in
+        which load stays unserved: what is held there makes the multipliers meaningless.
     vm : (n_t, n_bus), currency per hour and pu
     p, q : (n_t, n_unit), currency per MWh and per Mvarh
     branch, angle : (n_t, n_branch), currency per hour and MVA of the rating, and per radian
