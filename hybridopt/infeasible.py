@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-GAVE_UP = {
-    "Maximum_Iterations_Exceeded",
-    "Maximum_CpuTime_Exceeded",
-    "Maximum_WallTime_Exceeded",
-    "Insufficient_Memory",
-}
+GAVE_UP = ("Maximum_Iterations_Exceeded", "Insufficient_Memory")
 WIDE_VM = (0.3, 2.0)  # pu
 SHOWN = 5
 DEAR = 0.05  # a full branch is named where one of twice the power would save this share of excess

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from hybridopt.hours import Goals, HourResult
 
 BOTH_MW = 1e-3  # charging and discharging at once beyond this is mended
-MOST_REPAIRS = 8
 
 
 def solve_linked(
@@ -72,9 +71,7 @@ def solve_all_hours(
         result = settle_pieces(solver, result, stages, hold, thorough=False)
         state = replace(state, piece=result.state.piece)
     dispatcher.count(result)
-    for _ in range(MOST_REPAIRS):
-        if not result.solution.ok or not len(dispatcher.grid.storage.bus):
-            break
+    while result.solution.ok:  # each round forbids something, so there is a last one
         p_in = solver.model.value(result.solution, solver.model.store_in)
         p_out = solver.model.value(result.solution, solver.model.store_out)
         both = np.minimum(p_in, p_out) * base > BOTH_MW

@@ -83,8 +83,8 @@ def binding_frame(dispatch: Dispatch) -> pd.DataFrame:
     -------
     DataFrame
         hour, element ("bus", "unit", "branch"), name, limit (such as "max_vm_pu"), value (of the
-        limit), unit, price_per_unit (currency per hour saved by one unit more; NaN where the last
-        goal was not the operating cost).
+        limit), price_per_unit (currency per hour saved by one unit more; NaN in hours without
+        prices), unit.
     """
     grid, base, n_gen = dispatch.grid, dispatch.grid.base_mva, dispatch.grid.n_gen
     on, alive = dispatch.running[:, :n_gen], dispatch.energised
