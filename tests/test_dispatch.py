@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandapower as pp
@@ -13,6 +14,7 @@ from hybridopt.grid import DGSites, Plan, Unit
 from hybridopt.network import prepare
 from hybridopt.network_grid import grid_from_net
 from hybridopt.network_scenario import load_case
+from hybridopt.solvers.status import Status
 
 COST = {"cp1_eur_per_mw": 10.0, "cp2_eur_per_mw2": 0.5}
 
@@ -426,3 +428,20 @@ def test_a_near_short_circuit_with_a_tight_limit_does_not_black_out_the_grid():
     assert delivered.running.any()
     assert delivered.unserved_mw[0] < 215.0  # the three buses that are served without the line
     assert delivered.residual_mva.max() < 1e-4
+
+
+def test_a_network_as_it_is_is_started_again_where_ipopt_is_only_near(dispatcher_of, monkeypatch):
+    """The first start ends acceptable, the second optimal: the second is what counts."""
+    d = dispatcher_of(nw.case9())
+    d.thorough = True
+    solve, calls = d.hour.model.nlp.solve, []
+
+    def near(bounds, options, **more):
+        solution = solve(bounds, options, **more)
+        calls.append(options)
+        return replace(solution, status=Status.ACCEPTABLE) if len(calls) == 1 else solution
+
+    monkeypatch.setattr(d.hour.model.nlp, "solve", near)
+    assert d.dispatch(Plan()).status == ("optimal",)
+    assert len(calls) == 2
+    assert calls[1]["tol"] > calls[0]["tol"]

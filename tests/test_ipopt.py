@@ -304,3 +304,52 @@ def test_derivatives_of_the_dispatch_model(dispatcher_of):
     forward, backward = (nlp.evaluate_rows(x + h * direction) for h in (1e-6, -1e-6))
     along = np.bincount(structure[0] - 1, values * direction[structure[1] - 1], nlp.n_row)
     np.testing.assert_allclose((forward - backward) / 2e-6, along, rtol=1e-5, atol=1e-3)
+
+
+# --- what a point is worth, whatever Ipopt calls it -----------------------------------------------
+
+
+def answering(x, code, row=0.0, low=0.0, high=0.0):
+    """A stand-in for cyipopt's problem that gives one answer."""
+
+    class Answer:
+        def __init__(self, n, m, **_):
+            self.n, self.m = n, m
+
+        def add_option(self, *_):
+            pass
+
+        def solve(self, _start):
+            sides = {"mult_x_L": np.full(self.n, low), "mult_x_U": np.full(self.n, high)}
+            return np.array(x), {"status": code, "mult_g": np.full(self.m, row), **sides}
+
+    return Answer
+
+
+def test_an_acceptable_point_that_meets_the_conditions_is_optimal(
+    circle, circle_bounds, monkeypatch
+):
+    """At (-1, -1) the gradient (1, 1) is taken up by 1/2 times the disc's (-2, -2)."""
+    model = circle[0]
+    monkeypatch.setattr("cyipopt.Problem", answering([-1.0, -1.0], 1, row=0.5))
+    solution = model.solve(circle_bounds, QUIET)
+    assert solution.status is Status.OPTIMAL
+    assert solution.message.startswith("Solved_To_Acceptable_Level")
+    monkeypatch.setattr("cyipopt.Problem", answering([-1.0, -1.0], 1, row=0.501))
+    assert model.solve(circle_bounds, QUIET).status is Status.ACCEPTABLE  # not stationary
+    monkeypatch.setattr("cyipopt.Problem", answering([-0.5, -0.5], 1, row=1.0))
+    assert model.solve(circle_bounds, QUIET).status is Status.ACCEPTABLE  # not complementary
+
+
+def test_a_bound_missed_by_rounding_is_better_than_a_steep_row_missed(monkeypatch):
+    m = ConcreteModel()
+    m.x = Var(bounds=(-5, 1), initialize=0.0)
+    m.goal = Objective(expr=m.x)
+    m.steep = Constraint(expr=1e6 * m.x == 1e6 + 1e-4)
+    model = CompiledModel(m)
+    monkeypatch.setattr("cyipopt.Problem", answering([1 + 1e-10], 0))
+    free = model.bounds()
+    assert model.solve(free, QUIET, feasible=1e-11).x[0] == 1 + 1e-10
+    monkeypatch.setattr("cyipopt.Problem", answering([1 + 1e-3], 0))
+    free.row_on[:] = False
+    assert model.solve(free, QUIET).x[0] == 1.0  # brought back where nothing speaks against it

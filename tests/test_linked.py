@@ -171,6 +171,15 @@ def test_storage_serves_what_an_island_cannot():
     assert dispatch_of(net, case).dispatch.unserved_mwh == pytest.approx(2.0, abs=1e-3)
 
 
+def test_hours_with_unserved_load_have_no_prices():
+    net, case = one_bus(load={"curve": [0.5] * 18 + [1.0] * 6}, costs={"import_price": PRICES})
+    net.ext_grid["max_p_mw"] = 3.0
+    d = dispatch_of(net, case).dispatch
+    assert d.prices.energy[:18, 0] == pytest.approx(PRICES[:18], rel=1e-6)
+    assert np.isnan(d.prices.energy[18:]).all()
+    assert np.isnan(d.prices.p[18:]).all()
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
