@@ -24,11 +24,12 @@ from benchmarks.resolve_page import write_page
 from benchmarks.resolve_peers import CasadiModel, Parts, Runopp, solve_pyomo
 from hybridopt import load_case
 from hybridopt.case import Horizon
-from hybridopt.dispatch import Dispatcher, Settings
+from hybridopt.dispatch import Dispatcher
 from hybridopt.grid import DGSites, Plan
 from hybridopt.hours import FULL_SERVICE, UNSERVED
 from hybridopt.network import prepare, read_network
 from hybridopt.network_grid import grid_from_net
+from hybridopt.settings import Settings
 from hybridopt.solvers.ipopt import WITHIN
 from hybridopt.solvers.reduced import Reduced
 

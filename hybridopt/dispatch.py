@@ -8,7 +8,7 @@ chooses those first.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +16,13 @@ import numpy as np
 from hybridopt.compiled import RELAXED, CompiledDispatch, State
 from hybridopt.errors import HybridoptError, NoSolutionError
 from hybridopt.grid import Plan, apply_plan, branch_scale
-from hybridopt.hours import OUT_OF_TIME, UNSERVED, Goals, StagedSolver
+from hybridopt.hours import OUT_OF_TIME, StagedSolver
 from hybridopt.infeasible import GAVE_UP, excess_of, explain
+from hybridopt.levels import Levels, available, links_hours
 from hybridopt.linked import solve_linked, with_free_storage
 from hybridopt.pieces import NO_PIECES, settle_pieces
+from hybridopt.points import point_of
 from hybridopt.result import Dispatch, Point, read_point, stack_points
-from hybridopt.solvers.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,122 +31,14 @@ if TYPE_CHECKING:
 
     from hybridopt.case import Horizon
     from hybridopt.grid import DGSites, Grid
-    from hybridopt.hours import HourResult
+    from hybridopt.hours import Goals, HourResult
     from hybridopt.infeasible import Excess
+    from hybridopt.settings import Settings
     from hybridopt.solvers.ipopt import Solution
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
-
-# Measured on IEEE 30: mu_init = 1 takes a third of the iterations off the coupled horizon.
-DEFAULT_OPTIONS: dict[str, Any] = {
-    "tol": 1e-8,
-    "max_iter": 500,
-    "mu_init": 1.0,
-    "print_level": 0,
-    "sb": "yes",
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a dispatch aims at, and how it is solved.
-
-    Attributes
-    ----------
-    objectives : weights by name, in order
-    unserved_tolerance_mw : MW; less counts as nothing unserved
-    merge_equal_hours : solve equal load levels once
-    priority : weight of unserved energy by bus position (1 for the others)
-    ipopt : options by name
-    """
-
-    objectives: tuple[dict[str, float], ...] = ({"unserved_mwh": 1.0}, {"operating_cost": 1.0})
-    unserved_tolerance_mw: float = 1e-3
-    merge_equal_hours: bool = True
-    priority: dict[int, float] = field(default_factory=dict)
-    ipopt: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Ipopt's options, ours as defaults."""
-        return DEFAULT_OPTIONS | self.ipopt
-
-    def stages(self, *, break_ties: bool = True) -> list[Goals]:
-        """The objectives as goals of the nonlinear programs; serving comes first if not named.
-
-        Parameters
-        ----------
-        break_ties : operating cost comes last if not named
-
-        ``unserved_peak_mw`` is unserved energy of the peak hour: the same goal hour by hour.
-        """
-        stages: list[Goals] = []
-        for weights in self.objectives:
-            goals: Goals = {}
-            for name, weight in weights.items():
-                goal = "unserved_mwh" if name == "unserved_peak_mw" else name
-                goals[goal] = goals.get(goal, 0.0) + weight
-            if len(goals) == 1:
-                goals = dict.fromkeys(goals, 1.0)
-            if goals not in stages:
-                stages.append(goals)
-        named = {goal for goals in stages for goal in goals}
-        if "unserved_mwh" not in named:
-            stages.insert(0, UNSERVED)
-        if break_ties and "operating_cost" not in named:
-            stages.append({"operating_cost": 1.0})
-        return stages
-
-
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """Distinct load levels of a horizon.
-
-    Attributes
-    ----------
-    factor : (n_level, n_bus);  profile : (n_level,);  weight_h : (n_level,), h
-    unit_profile, price : (n_level, n_gen)
-    of_hour : (n_t,) level of each hour
-    """
-
-    factor: Floats
-    profile: Floats
-    unit_profile: Floats
-    price: Floats
-    weight_h: Floats
-    of_hour: Ints
-
-    @classmethod
-    def of(cls, horizon: Horizon, n_gen: int, merge: bool) -> Levels:
-        """Merge hours of equal load, profiles and prices (unless told not to)."""
-        n_t, n_bus = horizon.load_factor.shape
-        profile = np.ones((n_t, n_gen)) if horizon.unit_profile is None else horizon.unit_profile
-        price = np.zeros((n_t, n_gen)) if horizon.price is None else horizon.price
-        table = np.column_stack([horizon.load_factor, profile, price, horizon.dg_profile])
-        if merge:
-            _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
-            order = np.argsort(first)  # levels in the order of their first hour
-            rank = np.argsort(order)
-            of_hour, table = rank[inverse.ravel()], table[np.sort(first)]
-        else:
-            of_hour = np.arange(len(table))
-        weight = np.bincount(of_hour, minlength=len(table)) * horizon.dt_h
-        factor, profile, price = np.split(table[:, :-1], [n_bus, n_bus + n_gen], axis=1)
-        return cls(factor, table[:, -1], profile, price, weight.astype(float), of_hour)
-
-
-def links_hours(grid: Grid) -> bool:
-    """Whether ramps or storage make the hours of a grid one problem."""
-    ramps = np.isfinite(grid.ramp_up) | np.isfinite(grid.ramp_down)
-    return bool(np.any(ramps & grid.gen_in_service) or np.any(grid.storage.in_service))
-
-
-def available(p_max: Floats, profile: Floats) -> Floats:
-    """Largest output in each hour, (n_t, n_gen), pu; units without a limit have none."""
-    limited = np.isfinite(p_max)
-    return np.where(limited, np.where(limited, p_max, 0.0) * profile, p_max)
 
 
 class Dispatcher:
@@ -423,68 +316,18 @@ class Dispatcher:
         self, plan: Plan, results: dict[int, HourResult], levels: Ints, hours: Ints
     ) -> Dispatch:
         """Read levels that were solved one by one into a Dispatch of the given hours."""
-        points = {level: self._point(plan, self.hour.model, r) for level, r in results.items()}
+        points = {level: point_of(plan, self.hour.model, r) for level, r in results.items()}
         return self._dispatch(plan, stack_points([points[int(k)] for k in levels]), levels, hours)
 
     def read_coupled(self, plan: Plan, result: HourResult) -> Dispatch:
         """Read a solution of all levels at once into a Dispatch of the horizon."""
-        point = self._point(plan, self.coupled.model, result)
+        point = point_of(plan, self.coupled.model, result)
         of_hour = self.levels.of_hour
         return self._dispatch(plan, point.take(of_hour), of_hour, self.horizon.hours)
 
     def _dispatch(self, plan: Plan, point: Point, levels: Ints, hours: Ints) -> Dispatch:
         factor = self.levels.factor[levels]
         return read_point(apply_plan(self.grid, plan), self.sites, plan.units, factor, hours, point)
-
-    def _point(self, plan: Plan, model: CompiledDispatch, result: HourResult) -> Point:
-        at = [self.sites.bus.index(u.bus) for u in plan.units]
-        alive, _ = model.energised(result.state)
-        solution, state = result.solution, result.state
-        per_hour = 1 / np.where(state.dt > 0, state.dt, np.inf)[:, None]
-
-        def value(columns: Ints) -> Floats:
-            return model.value(solution, columns)
-
-        def multiplier(where: Ints, values: Floats) -> Floats:
-            return np.asarray(np.where(where >= 0, values[where], 0.0) * per_hour)
-
-        rows, columns = solution.row_multiplier, solution.x_multiplier
-        dg_p_max = self.sites.max_p_ratio * state.profile[:, None] * value(model.rating)
-        status = solution.status if result.reached or not solution.ok else Status.ACCEPTABLE
-        return Point(
-            status=(str(status),) * model.n_t,
-            vm=value(model.vm),
-            va=value(model.va),
-            served=value(model.served),
-            alive=alive,
-            p=value(model.p),
-            q=value(model.q),
-            gen_on=state.gen_on & alive[:, self.grid.gen_bus],
-            dg_p=value(model.dg_p)[:, at],
-            dg_q=value(model.dg_q)[:, at],
-            store_p=value(model.store_in) - value(model.store_out),
-            store_q=value(model.store_q),
-            store_energy=value(model.store_energy),
-            p_max=state.p_max,
-            price=state.price,
-            renewable=np.tile(state.renewable, (model.n_t, 1)),
-            dg_p_max=dg_p_max[:, at] if state.dg_renewable else value(model.dg_p)[:, at],
-            priced=np.full(
-                model.n_t,
-                result.goals == {"operating_cost": 1.0} and result.unserved_mwh == 0.0,
-            ),
-            row_p=multiplier(model.balance[0], rows),
-            row_q=multiplier(model.balance[1], rows),
-            x_vm=multiplier(model.vm, columns),
-            x_p=multiplier(model.p, columns),
-            x_q=multiplier(model.q, columns),
-            # a scaled branch's rows are written for its current in the grid
-            row_branch=np.add(*(multiplier(r, rows) for r in model.limit_rows))
-            / state.branch_scale**2,
-            row_angle=multiplier(model.angle_rows, rows),
-            iterations=result.iterations,
-            solve_s=result.solve_s,
-        )
 
     def deliver(self, plan: Plan) -> Dispatch:
         """Maximum load delivery at the peak hour (formulation, section 2)."""

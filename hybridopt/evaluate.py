@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridopt.case_schema import OBJECTIVES
-from hybridopt.dispatch import Dispatcher, Settings
+from hybridopt.dispatch import Dispatcher
 from hybridopt.grid import Plan, Unit
 from hybridopt.ratings import (
     choose_ratings,
@@ -20,6 +20,7 @@ from hybridopt.ratings import (
     ratings_cost_at_peak,
     unserved_at_peak,
 )
+from hybridopt.settings import Settings
 
 if TYPE_CHECKING:
     from hybridopt.case import Horizon

@@ -11,7 +11,6 @@ import numpy as np
 import pandapower as pp
 
 from hybridopt.case import Case, Horizon, make_case, read_case, sound_part
-from hybridopt.dispatch import Settings
 from hybridopt.elements import Elements
 from hybridopt.errors import Finding, InputError
 from hybridopt.grid import Event, Grid, apply_event
@@ -23,6 +22,7 @@ from hybridopt.network_resources import plan_space
 from hybridopt.network_time import unit_profiles, with_storage
 from hybridopt.network_units import fixed_loads
 from hybridopt.plan_space import PlanSpace
+from hybridopt.settings import Settings
 from hybridopt.solvers.available import has_linear_solver
 from hybridopt.unit_cost import MOST_PIECES, valve_pieces, without_zones
 

@@ -8,10 +8,11 @@ import pandapower as pp
 import pytest
 
 from hybridopt.case import Horizon
-from hybridopt.dispatch import Dispatcher, Settings
+from hybridopt.dispatch import Dispatcher
 from hybridopt.grid import DGSites, Grid
 from hybridopt.network import prepare
 from hybridopt.network_grid import grid_from_net
+from hybridopt.settings import Settings
 
 
 @pytest.fixture

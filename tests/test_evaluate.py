@@ -8,11 +8,11 @@ import numpy as np
 import pandapower as pp
 import pytest
 
-from hybridopt.dispatch import Settings
 from hybridopt.evaluate import Evaluator
 from hybridopt.grid import DGSites, Plan, Unit
 from hybridopt.network_scenario import load_case
 from hybridopt.plan_space import PlanSpace
+from hybridopt.settings import Settings
 
 TAN = math.tan(math.acos(0.9))
 CHEAPEST = ({"unserved_mwh": 1.0}, {"plan_cost": 1.0})
