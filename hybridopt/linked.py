@@ -31,7 +31,7 @@ def solve_linked(
     """Dispatch a plan whose ratings are all given over hours that are linked.
 
     The hours are solved one by one first, storage standing still: that says which units must
-    stand still, and whether everything can be served without storage.
+    stand still.
 
     Parameters
     ----------

@@ -10,7 +10,10 @@ import numpy as np
 from hybridopt.network_units import CONSUMERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from hybridopt.case import Case
+    from hybridopt.case_place import KeyPath
     from hybridopt.elements import Elements
     from hybridopt.grid import Grid
 
@@ -84,41 +87,40 @@ def _with_unit_limits(case: Case, elements: Elements, grid: Grid) -> Grid:
     A unit without any is a synchronous condenser: it holds a voltage, but energises no island.
     """
     p_max, forming = grid.p_max.copy(), grid.gen_forming.copy()
-    named: dict[int, str | int] = {}
-    for written, mw in case.limits.generators.items():
-        key = ("limits", "generators", str(written))
-        units = _units(elements, grid, written)
-        if not units:
-            where = f"at bus {written}" if isinstance(written, int) else f"called {written!r}"
-            elements.miss(key, f"no generator or external grid {where}")
-        for unit in units:
-            low = float(grid.p_min[unit]) * grid.base_mva
-            if unit in named:
-                elements.miss(key, f"is the same unit as {named[unit]!r}")
-            elif mw < low:
-                elements.miss(key, f"must be at least the unit's minimum of {low:g} MW")
-            named[unit] = written
-            p_max[unit] = mw / grid.base_mva
-            forming[unit] &= mw > 0
+    for unit, mw, key in _named_units(elements, grid, "generators", case.limits.generators):
+        low = float(grid.p_min[unit]) * grid.base_mva
+        if mw < low:
+            elements.miss(key, f"must be at least the unit's minimum of {low:g} MW")
+        p_max[unit] = mw / grid.base_mva
+        forming[unit] &= mw > 0
     return replace(grid, p_max=p_max, gen_forming=forming)
 
 
 def _with_ramps(case: Case, elements: Elements, grid: Grid) -> Grid:
     """Largest changes of active power between hours, the same up and down."""
     up, down = grid.ramp_up.copy(), grid.ramp_down.copy()
+    for unit, mw, _ in _named_units(elements, grid, "ramps", case.limits.ramps):
+        up[unit] = down[unit] = mw / grid.base_mva
+    return replace(grid, ramp_up=up, ramp_down=down)
+
+
+def _named_units(
+    elements: Elements, grid: Grid, table: str, limits: Mapping[str | int, float]
+) -> Iterator[tuple[int, float, KeyPath]]:
+    """Each unit that a table of limits names, with its value and key; misses become findings."""
     named: dict[int, str | int] = {}
-    for written, mw in case.limits.ramps.items():
-        key = ("limits", "ramps", str(written))
+    for written, value in limits.items():
+        key: KeyPath = ("limits", table, str(written))
         units = _units(elements, grid, written)
         if not units:
             where = f"at bus {written}" if isinstance(written, int) else f"called {written!r}"
-            elements.miss(key, f"no unit {where}")
+            elements.miss(key, f"no generator or external grid {where}")
         for unit in units:
             if unit in named:
                 elements.miss(key, f"is the same unit as {named[unit]!r}")
+            else:
+                yield unit, value, key
             named[unit] = written
-            up[unit] = down[unit] = mw / grid.base_mva
-    return replace(grid, ramp_up=up, ramp_down=down)
 
 
 def _units(elements: Elements, grid: Grid, written: str | int) -> list[int]:

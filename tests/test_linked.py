@@ -186,7 +186,7 @@ def test_hours_with_unserved_load_have_no_prices():
         ({"storage": [battery(bus=7)]}, "no bus 7"),
         ({"storage": [battery(start_energy_mwh=3.0)]}, "must be at most energy_mwh = 2, found 3"),
         ({"storage": [battery(charge_efficiency=0.0)]}, r"must lie in \(0, 1\], found 0"),
-        ({"limits": {"ramps": {"nobody": 1.0}}}, "no unit called 'nobody'"),
+        ({"limits": {"ramps": {"nobody": 1.0}}}, "no generator or external grid called 'nobody'"),
         ({"availability": {"0": [1.0] * 23}}, "must have 24 values"),
         ({"availability": {"0": FLAT}}, "no generator"),
         ({"costs": {"import_price": [1.0] * 25}}, "must have 24 values"),
