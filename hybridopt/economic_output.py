@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from rich.table import Table
 
 from hybridopt.output import versions, write_json
 from hybridopt.result_folder import replace_folder
-from hybridopt.tables import titled_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from rich.table import Table
 
     from hybridopt.economic_dispatch import EconomicDispatch
 
@@ -79,25 +77,32 @@ def economic_tables(result: EconomicDispatch) -> Iterator[Any]:
     )
 
 
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=0, title_style="bold")
+    for k, column in enumerate(columns):
+        table.add_column(column if k == 0 else f" {column}", justify="right", no_wrap=True)
+    return table
+
+
 def _units_table(result: EconomicDispatch) -> Table:
     title = "Dispatch, energy over the hours" if result.many_hours else "Dispatch"
     output = "MWh" if result.many_hours else "MW"
-    table = titled_table(title, "Unit", f"Output {output}", "Cost")
+    table = _table(title, "Unit", f"Output {output}", "Cost")
     for i, unit in enumerate(result.task.units):
         row = (result.p_mw[:, i].sum(), result.unit_cost[:, i].sum())
-        table.add_row(unit.name, *(f"{value:,.4f}" for value in row))
-    table.add_row("total", f"{result.p_mw.sum():,.4f}", f"{result.cost:,.4f}")
+        table.add_row(unit.name, *(f"  {value:,.4f}" for value in row))
+    table.add_row("total", f"  {result.p_mw.sum():,.4f}", f"  {result.cost:,.4f}")
     return table
 
 
 def _hours_table(result: EconomicDispatch) -> Table:
     names = [unit.name for unit in result.task.units]
     loss = ["Losses"] if result.task.losses.any else []
-    table = titled_table("Dispatch, MW", "Hour", *names, "Demand", *loss, "Cost")
+    table = _table("Dispatch, MW", "Hour", *names, "Demand", *loss, "Cost")
     for t, demand in enumerate(result.task.demand_mw):
         lost = [result.loss_mw[t]] if loss else []
-        outputs = (f"{value:.1f}" for value in (*result.p_mw[t], demand, *lost))
-        table.add_row(str(t + 1), *outputs, f"{result.unit_cost[t].sum():.1f}")
+        outputs = (f" {value:.1f}" for value in (*result.p_mw[t], demand, *lost))
+        table.add_row(str(t + 1), *outputs, f" {result.unit_cost[t].sum():.1f}")
     return table
 
 
