@@ -1,0 +1,736 @@
+"""DistFlow on radial networks: many trees over many hours, and descent by branch exchange.
+
+A tree is given by its open branches. Its power flow is solved by sweeps over real powers and
+squared voltages (Baran and Wu 1989): backward, the power that enters each bus; forward, the voltage
+behind each branch, exact for that power (the quadratic of reference C, equation 5.3). A power flow
+without solution is a value, not an error.
+
+Hours are the innermost axis, so that the loops over them become vector instructions. All kernels
+stand in this one file: numba's cache notices changes of the file that calls, not of one that is
+called. Everything is in per unit; loads are positive.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+from numba import njit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+# Columns of RadialArrays.branch, and rows of .load.
+R, X, RATIO, G_FROM, B_FROM, G_TO, B_TO, I_FROM, I_TO = range(9)
+P, Q, P_CURRENT, Q_CURRENT, P_IMPEDANCE, Q_IMPEDANCE = range(6)
+# Columns of what :func:`evaluate` returns.
+MEASURES = (
+    "unserved",
+    "violation",
+    "loss",
+    "voltage_drop",
+    "max_voltage_drop",
+    "load_balance",
+    "min_vm",
+    "iterations",
+)
+UNSERVED, VIOLATION, LOSS, DROP, MAX_DROP, BALANCE, MIN_VM, ITERATIONS = range(len(MEASURES))
+N_MEASURES = len(MEASURES)
+
+SWEEPS = 300  # at most; the slowest power flows that exist lie close to collapse
+COLLAPSED = 8  # sweeps without a voltage behind some branch, after which there is none
+MOST_DROP2 = 9.0  # squared voltage along one branch that no power flow reaches, pu
+TOLERANCE = 1e-10  # of squared voltages, between sweeps
+SAME = 1e-12  # relative difference of objectives that is none
+WITHIN = 1e-9  # pu; limits exceeded by less are met
+DOUBT = 0.08  # estimated savings may be wrong by so much of the terms they are made of
+FAST = {"nnan", "nsz", "contract", "reassoc", "arcp"}
+
+
+class RadialArrays(NamedTuple):
+    """A network as the kernels take it.
+
+    Attributes
+    ----------
+    ends : (n_branch, 2), buses
+    start, near : (n_bus + 1,), (2 n_branch,): branches at each bus, those of bus b from start[b]
+    branch : (n_branch, 9), series r and x, ratio (from-side voltage over that behind the ideal
+        transformer at this side), admittances at both ends, largest currents at both ends (inf:
+        none)
+    cuttable : (n_branch,) whether a branch may be opened
+    normal : (n_branch,) closed in the normal state, with which switching operations are counted;
+        -1 for branches that are not counted
+    load : (6, n_bus, n_t), demand: constant power, constant current at 1 pu, constant impedance at
+        1 pu; p and q of each
+    source : (n_bus,), squared voltage of sources; 0 elsewhere; -1 for the root of what is left
+        without supply
+    dt : (n_t,), h
+    vm : (n_bus, 2), lowest and highest voltage
+    has : (3,), whether anything depends on voltage, is limited, may be without supply
+    """
+
+    ends: Any
+    start: Any
+    near: Any
+    branch: Any
+    cuttable: Any
+    normal: Any
+    load: Any
+    source: Any
+    dt: Any
+    vm: Any
+    has: Any
+
+
+def _compiled(function: Function) -> Function:
+    return cast("Function", njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")(function))
+
+
+class _Work(NamedTuple):
+    """Room for one tree: places from the sources outward, and the state of each.
+
+    order[k] is the k-th bus, up[k] the place of the one before it (-1: a source), above[k] the
+    branch between them, at[bus] its place (-1: not reached).
+    """
+
+    order: Any
+    up: Any
+    above: Any
+    at: Any
+    term: Any
+    v: Any
+    p: Any
+    q: Any
+
+
+@_compiled
+def _room(net: Any) -> Any:
+    n, hours = net.source.size, net.dt.size
+    return _Work(
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty((n, 8)),
+        np.empty((n, hours)),
+        np.empty((n, hours)),
+        np.empty((n, hours)),
+    )
+
+
+@_compiled
+def _grow(net: Any, is_open: Any, work: Any, k: int, n: int) -> int:
+    """Buses behind places k to n, in the order of their distance; the number reached so far."""
+    order, up, above, at = work.order, work.up, work.above, work.at
+    while k < n:
+        bus = order[k]
+        for m in range(net.start[bus], net.start[bus + 1]):
+            branch = net.near[m]
+            if is_open[branch]:
+                continue
+            other = net.ends[branch, 0] + net.ends[branch, 1] - bus
+            if at[other] < 0:
+                order[n], up[n], above[n], at[other] = other, k, branch, n
+                n += 1
+        k += 1
+    return n
+
+
+@_compiled
+def _plant(net: Any, is_open: Any, work: Any) -> Any:
+    """Buses from the sources outward, then those without supply; the numbers of both."""
+    n = 0
+    for bus in range(net.source.size):
+        work.at[bus] = -1
+    for bus in range(net.source.size):
+        if net.source[bus] > 0.0:
+            work.order[n], work.up[n], work.above[n], work.at[bus] = bus, -1, -1, n
+            n += 1
+    live = _grow(net, is_open, work, 0, n)
+    n = live
+    for bus in range(net.source.size):
+        if net.source[bus] < 0.0:
+            work.order[n], work.up[n], work.above[n], work.at[bus] = bus, -1, -1, n
+            n += 1
+    return live, _grow(net, is_open, work, live, n)
+
+
+@_compiled
+def _terms(net: Any, n: int, order: Any, up: Any, above: Any, term: Any) -> None:
+    """Constants of each place: r, x, |z|^2, factors of squared voltage before and behind, shunts.
+
+    Row k of ``term``: r, x, z2, before, behind, g, b, and what no squared current can exceed; g and
+    b are the admittances of the branch ends at its bus.
+    """
+    for k in range(n):
+        term[k, 5] = term[k, 6] = term[k, 7] = 0.0
+        branch = above[k]
+        if branch < 0:
+            term[k, 0] = term[k, 1] = term[k, 2] = 0.0
+            term[k, 3] = term[k, 4] = 1.0
+            continue
+        r, x, ratio = net.branch[branch, R], net.branch[branch, X], net.branch[branch, RATIO]
+        forward = net.ends[branch, 1] == order[k]
+        term[k, 0], term[k, 1], term[k, 2] = r, x, r * r + x * x
+        term[k, 3] = 1.0 / (ratio * ratio) if forward else 1.0
+        term[k, 4] = 1.0 if forward else ratio * ratio
+        if term[k, 2] > 0.0:
+            term[k, 7] = MOST_DROP2 / term[k, 2]
+    if net.has[0]:
+        for k in range(n):
+            branch = above[k]
+            if branch < 0:
+                continue
+            forward = net.ends[branch, 1] == order[k]
+            near, far = (G_TO, G_FROM) if forward else (G_FROM, G_TO)
+            term[k, 5] += net.branch[branch, near]
+            term[k, 6] += net.branch[branch, near + 1]
+            term[up[k], 5] += net.branch[branch, far]
+            term[up[k], 6] += net.branch[branch, far + 1]
+
+
+@_compiled
+def _demand(net: Any, n: int, order: Any, term: Any, v: Any, p: Any, q: Any) -> None:
+    """What each bus draws itself, at the voltages so far."""
+    for k in range(n):
+        bus = order[k]
+        if net.has[0]:
+            for t in range(p.shape[1]):
+                vm = np.sqrt(v[k, t])
+                load = net.load[:, bus, t]
+                p[k, t] = load[P] + load[P_CURRENT] * vm + (load[P_IMPEDANCE] + term[k, 5]) * v[k, t]
+                q[k, t] = load[Q] + load[Q_CURRENT] * vm + (load[Q_IMPEDANCE] - term[k, 6]) * v[k, t]
+        else:
+            for t in range(p.shape[1]):
+                p[k, t] = net.load[P, bus, t]
+                q[k, t] = net.load[Q, bus, t]
+
+
+@_compiled
+def _settle(
+    net: Any, n: int, order: Any, up: Any, term: Any, v: Any, p: Any, q: Any, tolerance: float
+) -> int:
+    """Sweep until the voltages stand still; the number of sweeps, negative without solution.
+
+    v holds the start, and afterwards the squared voltages; p and q the powers that enter each place
+    from above, behind the branch.
+    """
+    hours = p.shape[1]
+    collapsed = 0
+    for sweep in range(1, SWEEPS + 1):
+        _demand(net, n, order, term, v, p, q)
+        for k in range(n - 1, -1, -1):
+            i = up[k]
+            if i < 0:
+                continue
+            r, x, behind, most = term[k, 0], term[k, 1], term[k, 4], term[k, 7]
+            for t in range(hours):
+                pk, qk = p[k, t], q[k, t]
+                current2 = min((pk * pk + qk * qk) * behind / v[k, t], most)
+                p[i, t] += pk + r * current2
+                q[i, t] += qk + x * current2
+        change, lowest = 0.0, 1.0
+        for k in range(n):
+            i = up[k]
+            if i < 0:
+                continue
+            r, x, z2, before, behind = term[k, 0], term[k, 1], term[k, 2], term[k, 3], term[k, 4]
+            for t in range(hours):
+                pk, qk = p[k, t], q[k, t]
+                half = 0.5 * v[i, t] * before - r * pk - x * qk
+                root = half * half - z2 * (pk * pk + qk * qk)
+                lowest = min(lowest, min(root, half))
+                new = (half + np.sqrt(max(root, 0.0))) * behind
+                new = max(new, 1e-3)
+                change = max(change, abs(new - v[k, t]))
+                v[k, t] = new
+        if lowest < 0.0:
+            collapsed += 1
+            if collapsed >= COLLAPSED:
+                return -sweep
+        elif change < tolerance:
+            return sweep
+    return -SWEEPS
+
+
+@_compiled
+def _is_forest(net: Any, is_open: Any, work: Any, reached: int) -> bool:
+    """Whether the closed branches among the buses reached hold no loop, sources being one bus."""
+    closed = roots = 0
+    for branch in range(is_open.size):
+        if not is_open[branch] and work.at[net.ends[branch, 0]] >= 0:
+            closed += 1
+    for k in range(reached):
+        roots += work.up[k] < 0
+    return closed == reached - roots
+
+
+@_compiled
+def _solve(net: Any, is_open: Any, work: Any, start: Any, tolerance: float) -> Any:
+    """Places and power flow of a tree; live places, all places, sweeps (negative: no solution).
+
+    start : (n_bus, n_t), squared voltages to begin with
+    """
+    live, reached = _plant(net, is_open, work)
+    _terms(net, live, work.order, work.up, work.above, work.term)
+    for k in range(live):
+        bus = work.order[k]
+        for t in range(net.dt.size):
+            work.v[k, t] = net.source[bus] if work.up[k] < 0 else start[bus, t]
+    sweeps = _settle(net, live, work.order, work.up, work.term, work.v, work.p, work.q, tolerance)
+    return live, reached, sweeps
+
+
+@_compiled
+def _over(value2: float, most: float) -> float:
+    """By how much of the largest current a squared current exceeds it."""
+    if value2 <= most * most:
+        return 0.0
+    return float(np.sqrt(value2) / most - 1.0)
+
+
+@_compiled
+def _violation(net: Any, live: int, work: Any) -> float:
+    """Voltages (pu) and currents (relative) beyond their limits, summed, mean over the hours."""
+    total = 0.0
+    for k in range(live):
+        bus, branch, i = work.order[k], work.above[k], work.up[k]
+        low, high = net.vm[bus, 0], net.vm[bus, 1]
+        for t in range(net.dt.size):
+            vm = np.sqrt(work.v[k, t])
+            total += max(low - vm, 0.0) + max(vm - high, 0.0)
+        if branch < 0:
+            continue
+        row = net.branch[branch]
+        if row[I_FROM] == np.inf and row[I_TO] == np.inf:
+            continue
+        forward = net.ends[branch, 1] == bus
+        near, far = (G_TO, G_FROM) if forward else (G_FROM, G_TO)
+        most, most_above = (row[I_TO], row[I_FROM]) if forward else (row[I_FROM], row[I_TO])
+        for t in range(net.dt.size):
+            v, above = work.v[k, t], work.v[i, t]
+            p, q = work.p[k, t], work.q[k, t]
+            current2 = (p * p + q * q) * work.term[k, 4] / v
+            here = (p - row[near] * v) ** 2 + (q + row[near + 1] * v) ** 2
+            p += row[R] * current2 + row[far] * above
+            q += row[X] * current2 - row[far + 1] * above
+            over = max(_over(here / v, most), _over((p * p + q * q) / above, most_above))
+            total += over
+    return total / net.dt.size
+
+
+@_compiled
+def _measure(net: Any, live: int, work: Any, sweeps: int, out: Any) -> None:
+    """All measures of a tree whose power flow is settled; see MEASURES."""
+    out[:] = 0.0
+    out[ITERATIONS] = sweeps
+    for bus in range(net.source.size):
+        place = work.at[bus]
+        if place < 0 or place >= live:
+            for t in range(net.dt.size):
+                load = net.load[P, bus, t] + net.load[P_CURRENT, bus, t]
+                out[UNSERVED] += net.dt[t] * max(load + net.load[P_IMPEDANCE, bus, t], 0.0)
+    if sweeps < 0:
+        out[VIOLATION] = out[LOSS] = out[DROP] = out[MAX_DROP] = out[BALANCE] = np.inf
+        out[MIN_VM] = 0.0
+        return
+    for t in range(net.dt.size):
+        drop, lowest, highest = 0.0, np.inf, 0.0
+        for k in range(live):
+            i, v = work.up[k], work.v[k, t]
+            lowest = min(lowest, v)
+            if i < 0:
+                highest = max(highest, v)
+            else:
+                drop += abs(np.sqrt(work.v[i, t]) - np.sqrt(v))
+        lowest, highest = np.sqrt(lowest), np.sqrt(highest)
+        out[DROP] = max(out[DROP], drop)
+        out[MAX_DROP] = max(out[MAX_DROP], highest - lowest)
+        out[MIN_VM] = lowest if t == 0 else min(out[MIN_VM], lowest)
+        out[BALANCE] += net.dt[t] * _imbalance(net, live, work, t)
+    out[LOSS] = _loss(net, live, work)
+    out[VIOLATION] = _violation(net, live, work)
+    out[BALANCE] /= net.dt.sum()
+
+
+@_compiled
+def _loss(net: Any, live: int, work: Any) -> float:
+    """Losses of all branches, energy in pu h."""
+    total = 0.0
+    for k in range(live):
+        r, behind, g = work.term[k, 0], work.term[k, 4], work.term[k, 5]
+        for t in range(net.dt.size):
+            p, q, v = work.p[k, t], work.q[k, t], work.v[k, t]
+            series = r * (p * p + q * q) * behind / v if work.up[k] >= 0 else 0.0
+            total += net.dt[t] * (series + g * v)
+    return total
+
+
+@_compiled
+def _imbalance(net: Any, live: int, work: Any, t: int) -> float:
+    """Mean over the branches of their squared loading; of squared current where none is rated."""
+    rated = unrated = 0.0
+    n = 0
+    for k in range(live):
+        branch = work.above[k]
+        if branch < 0:
+            continue
+        current2 = work.p[k, t] ** 2 + work.q[k, t] ** 2
+        current2 *= work.term[k, 4] / work.v[k, t]
+        unrated += current2
+        most = min(net.branch[branch, I_FROM], net.branch[branch, I_TO])
+        if most < np.inf:
+            rated += current2 / (most * most)
+            n += 1
+    return float(rated / n if n else unrated / max(live, 1))
+
+
+@_compiled
+def evaluate(net: Any, opens: Any, tolerance: float = TOLERANCE) -> Any:
+    """Measures of many trees.
+
+    Parameters
+    ----------
+    opens : (n, k) int64, open branches of each; entries below 0 are none
+
+    Returns
+    -------
+    (n, 8), see MEASURES: unserved and loss in pu h, violation, total and largest voltage drop in
+    pu (worst hour), load balance, lowest voltage in pu, sweeps. Sweeps are negative where the
+    power flow has no solution (then all but ``unserved`` is infinite), 0 where loops are left.
+    """
+    found = np.empty((opens.shape[0], N_MEASURES))
+    work = _room(net)
+    is_open = np.zeros(net.ends.shape[0], np.bool_)
+    flat = np.ones((net.source.size, net.dt.size))
+    for bus in range(net.source.size):
+        flat[bus] = net.source.max()
+    for c in range(opens.shape[0]):
+        for m in opens[c]:
+            if m >= 0:
+                is_open[m] = True
+        live, reached, sweeps = _solve(net, is_open, work, flat, tolerance)
+        _measure(net, live, work, sweeps, found[c])
+        if not _is_forest(net, is_open, work, reached):
+            found[c, ITERATIONS] = 0.0
+        for m in opens[c]:
+            if m >= 0:
+                is_open[m] = False
+    return found
+
+
+@_compiled
+def losses(net: Any, opens: Any, tolerance: float = TOLERANCE) -> Any:
+    """Losses of many trees, (n,), energy in pu h; inf without solution. Faster than evaluate."""
+    found = np.empty(opens.shape[0])
+    work = _room(net)
+    is_open = np.zeros(net.ends.shape[0], np.bool_)
+    flat = np.ones((net.source.size, net.dt.size))
+    for bus in range(net.source.size):
+        flat[bus] = net.source.max()
+    for c in range(opens.shape[0]):
+        for m in opens[c]:
+            is_open[m] = True
+        live, _, sweeps = _solve(net, is_open, work, flat, tolerance)
+        found[c] = _loss(net, live, work) if sweeps > 0 else np.inf
+        for m in opens[c]:
+            is_open[m] = False
+    return found
+
+
+@_compiled
+def flows(net: Any, opens: Any, tolerance: float = TOLERANCE) -> Any:
+    """Squared voltages and branch powers of one tree, and the number of sweeps.
+
+    Returns
+    -------
+    (n_bus, n_t) squared voltages, 0 where dead; (n_branch, n_t) active and reactive power that
+    leaves each branch towards its load side, counted from the from to the to side; sweeps
+    """
+    work = _room(net)
+    is_open = np.zeros(net.ends.shape[0], np.bool_)
+    for m in opens:
+        if m >= 0:
+            is_open[m] = True
+    flat = np.full((net.source.size, net.dt.size), net.source.max())
+    live, _, sweeps = _solve(net, is_open, work, flat, tolerance)
+    v = np.zeros((net.source.size, net.dt.size))
+    p, q = np.zeros((is_open.size, net.dt.size)), np.zeros((is_open.size, net.dt.size))
+    for k in range(live):
+        bus, branch = work.order[k], work.above[k]
+        v[bus] = work.v[k]
+        if branch >= 0:
+            sign = 1.0 if net.ends[branch, 1] == bus else -1.0
+            p[branch], q[branch] = sign * work.p[k], sign * work.q[k]
+    return v, p, q, sweeps
+
+
+@_compiled
+def _value(net: Any, is_open: Any, measure: Any, weights: Any) -> float:
+    """Objective of a measured tree; see :func:`descend`."""
+    value = 0.0
+    for m in range(4):
+        if weights[m] != 0.0:
+            value += weights[m] * measure[LOSS + m]
+    if weights[4] != 0.0:
+        value += weights[4] * _operations(net, is_open)
+    return value
+
+
+@_compiled
+def _operations(net: Any, is_open: Any) -> int:
+    """Branches that are not in their normal state."""
+    count = 0
+    for branch in range(is_open.size):
+        if net.normal[branch] >= 0 and (net.normal[branch] == 0) != is_open[branch]:
+            count += 1
+    return count
+
+
+@_compiled
+def _score(net: Any, is_open: Any, work: Any, start: Any, weights: Any, measure: Any) -> Any:
+    """Violation, unserved and value of a tree, in the order of their importance; live places."""
+    live, _, sweeps = _solve(net, is_open, work, start, 1e-9)
+    if sweeps > 0 and weights[1] == 0.0 and weights[2] == 0.0 and weights[3] == 0.0:
+        measure[VIOLATION] = _violation(net, live, work) if net.has[1] else 0.0
+        measure[LOSS] = _loss(net, live, work)
+        measure[UNSERVED] = 0.0
+        if net.has[2]:
+            for k in range(live, net.source.size):
+                bus = work.order[k]
+                for t in range(net.dt.size):
+                    measure[UNSERVED] += net.dt[t] * max(net.load[P, bus, t], 0.0)
+    else:
+        _measure(net, live, work, sweeps, measure)
+    violation = measure[VIOLATION] if measure[VIOLATION] > WITHIN else 0.0
+    return (violation, measure[UNSERVED], _value(net, is_open, measure, weights)), live
+
+
+@_compiled
+def _better(a: Any, b: Any) -> bool:
+    """Whether score a is less than score b."""
+    for m in range(3):
+        if a[m] < b[m] - SAME * abs(b[m]):
+            return True
+        if a[m] > b[m] + SAME * abs(b[m]):
+            return False
+    return False
+
+
+@_compiled
+def _loop(net: Any, tie: int, work: Any, depth: Any, path: Any) -> Any:
+    """Places below the branches of the loop that a tie closes; those of its first end come first.
+
+    Sources are one bus. Returns how many lie on the first end's side, and how many in all.
+    """
+    a, b = work.at[net.ends[tie, 0]], work.at[net.ends[tie, 1]]
+    if a < 0 or b < 0:
+        return 0, 0
+    i, j, first, second = a, b, 0, 0
+    while i != j:
+        if depth[i] == 0 and depth[j] == 0:
+            break
+        if depth[i] >= depth[j]:
+            path[first] = i
+            first += 1
+            i = work.up[i]
+        else:
+            second += 1
+            j = work.up[j]
+    i, n = j, first
+    j = b
+    for _ in range(second):
+        path[n] = j
+        n += 1
+        j = work.up[j]
+    return first, n
+
+
+@_compiled
+def _rank(
+    net: Any,
+    ties: Any,
+    work: Any,
+    live: int,
+    depth: Any,
+    doubt: float,
+    path: Any,
+    gain: Any,
+    moves: Any,
+) -> int:
+    """Exchanges that may pay, with the estimated change of losses; their number.
+
+    Moving the load S behind a branch of a loop to its other side changes the losses by
+    ``|S|^2 sum(r) - 2 S . (sum(r S) here - sum(r S) there)``, voltages held (Civanlar et al. 1988,
+    with the powers of the present tree). moves[m] is the place in ``ties`` and the branch to open.
+    """
+    n = 0
+    for place in range(ties.size):
+        tie = ties[place]
+        first, length = _loop(net, tie, work, depth, path)
+        count = n
+        for m in range(length):
+            branch = work.above[path[m]]
+            if net.cuttable[branch]:
+                moves[n, 0], moves[n, 1], gain[n, 0], gain[n, 1] = place, branch, 0.0, 0.0
+                n += 1
+        a, b = work.at[net.ends[tie, 0]], work.at[net.ends[tie, 1]]
+        if max(a, b) >= live:
+            n = _rank_supply(net, work, live, min(a, b) < live, first, length, path, gain, count)
+            continue
+        for t in range(net.dt.size):
+            resistance = net.branch[tie, R]
+            sum_p = sum_q = 0.0
+            for m in range(length):
+                k = path[m]
+                weight = work.term[k, 0] * work.term[k, 4] / work.v[k, t]
+                resistance += weight
+                sign = 1.0 if m < first else -1.0
+                sum_p += sign * weight * work.p[k, t]
+                sum_q += sign * weight * work.q[k, t]
+            c = count
+            for m in range(length):
+                k = path[m]
+                if not net.cuttable[work.above[k]]:
+                    continue
+                p, q = work.p[k, t], work.q[k, t]
+                sign = 1.0 if m < first else -1.0
+                grows = net.dt[t] * (p * p + q * q) * resistance
+                saves = net.dt[t] * 2.0 * sign * (p * sum_p + q * sum_q)
+                gain[c, 0] += grows - saves
+                gain[c, 1] += grows + abs(saves)
+                c += 1
+        kept = count
+        for m in range(count, n):
+            if gain[m, 0] < doubt * gain[m, 1]:
+                gain[kept], moves[kept] = gain[m], moves[m]
+                kept += 1
+        n = kept
+    return n
+
+
+@_compiled
+def _rank_supply(
+    net: Any,
+    work: Any,
+    live: int,
+    mixed: bool,
+    first: int,
+    length: int,
+    path: Any,
+    gain: Any,
+    count: int,
+) -> int:
+    """Rank exchanges with a tie that ends without supply: most load restored first, shed last."""
+    if not mixed:
+        return count
+    n = count
+    for m in range(length):
+        k = path[m]
+        if net.cuttable[work.above[k]]:
+            load = 0.0
+            for t in range(net.dt.size):
+                load += net.dt[t] * abs(work.p[k, t])
+            gain[n, 0] = -1e6 - load if k >= live else 1e6 + load
+            n += 1
+    return n
+
+
+@_compiled
+def _without_supply(net: Any, live: int, reached: int, work: Any) -> None:
+    """Load behind each place that has no supply, into p and q."""
+    for k in range(live, reached):
+        bus = work.order[k]
+        work.v[k], work.term[k] = 1.0, 0.0
+        work.p[k], work.q[k] = net.load[P, bus], net.load[Q, bus]
+    for k in range(reached - 1, live - 1, -1):
+        i = work.up[k]
+        if i >= 0:
+            work.p[i] += work.p[k]
+            work.q[i] += work.q[k]
+
+
+@_compiled
+def _descend(
+    net: Any, ties: Any, weights: Any, work: Any, other: Any, is_open: Any, measure: Any
+) -> int:
+    """Exchange branches, in place, while the score falls; the number of trees tried."""
+    n_bus, n_branch, hours = net.source.size, net.ends.shape[0], net.dt.size
+    start = np.full((n_bus, hours), net.source.max())
+    depth, path = np.zeros(n_bus, np.int64), np.empty(n_bus, np.int64)
+    most = max(ties.size * min(n_branch, n_bus), 1)
+    gain, moves = np.empty((most, 2)), np.empty((most, 2), np.int64)
+    kept = np.empty(N_MEASURES)
+    for branch in ties:
+        is_open[branch] = True
+    best, live = _score(net, is_open, work, start, weights, measure)
+    kept[:] = measure
+    tried = 1
+    only_loss = weights[1:].max() == 0.0
+    while True:
+        if best[0] == np.inf:  # no power flow: nothing to estimate with
+            break
+        reached = live
+        for k in range(n_bus):
+            if work.at[work.order[k]] == k:
+                depth[k] = 0 if work.up[k] < 0 else depth[work.up[k]] + 1
+            if k < live:
+                start[work.order[k]] = work.v[k]
+        for bus in range(n_bus):
+            reached = max(reached, work.at[bus] + 1)
+        _without_supply(net, live, reached, work)
+        doubt = DOUBT if only_loss and best[0] == 0.0 else np.inf
+        n = _rank(net, ties, work, live, depth, doubt, path, gain, moves)
+        improved = False
+        for m in np.argsort(gain[:n, 0]):
+            if gain[m, 0] >= 1e6 and best[0] == 0.0:
+                break
+            place, branch = moves[m]
+            tie = ties[place]
+            is_open[tie], is_open[branch] = False, True
+            score, found = _score(net, is_open, other, start, weights, measure)
+            tried += 1
+            if _better(score, best):
+                ties[place], best, live, improved = branch, score, found, True
+                kept[:] = measure
+                break
+            is_open[tie], is_open[branch] = True, False
+        if not improved:
+            break
+        work, other = other, work
+    for branch in ties:
+        is_open[branch] = False
+    measure[:] = kept
+    measure[VIOLATION] = best[0]
+    return tried
+
+
+@_compiled
+def descend(net: Any, opens: Any, weights: Any) -> Any:
+    """Improve trees by branch exchange until no exchange of one pair improves them.
+
+    A tie is closed and a branch of its loop opened, wherever that lowers the score: first what
+    limits are violated by, then what is unserved, then ``weights . (loss, voltage_drop,
+    max_voltage_drop, load_balance, operations)``. For losses alone, exchanges that an estimate
+    rules out beyond doubt are not tried.
+
+    Parameters
+    ----------
+    opens : (n, k), open branches of each tree
+    weights : (5,)
+
+    Returns
+    -------
+    (n, k) improved; (n, 8) measures, where ``violation`` below 1e-9 counts as 0, of which only
+    those that the score needs are set; the number of trees tried
+    """
+    better = opens.copy()
+    measures = np.zeros((opens.shape[0], N_MEASURES))
+    work, other = _room(net), _room(net)
+    is_open = np.zeros(net.ends.shape[0], np.bool_)
+    tried = 0
+    for c in range(opens.shape[0]):
+        tried += _descend(net, better[c], weights, work, other, is_open, measures[c])
+    return better, measures, tried
