@@ -40,6 +40,8 @@ class Feeder:
     r, x : (n_branch,), series impedance
     ratio : (n_branch,), voltage at the from bus over that behind the ideal transformer there
     g_from, b_from, g_to, b_to : (n_branch,), admittance at either end
+    hangs_at : (n_branch,), bus that it stays connected to while open; -1 for none
+    g_open, b_open : (n_branch,), its admittance there while open
     i_from, i_to : (n_branch,), largest current; inf where unrated
     switchable : (n_branch,) may be opened and closed
     closed : (n_branch,) normal state
@@ -71,6 +73,9 @@ class Feeder:
     b_from: Floats
     g_to: Floats
     b_to: Floats
+    hangs_at: Ints
+    g_open: Floats
+    b_open: Floats
     i_from: Floats
     i_to: Floats
     switchable: Bools

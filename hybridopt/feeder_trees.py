@@ -116,10 +116,15 @@ def fed_trees(feeder: Feeder) -> FeederTrees:
     near = np.argsort(ends.ravel(), kind="stable") // 2
     columns = ("r", "x", "ratio", "g_from", "b_from", "g_to", "b_to", "i_from", "i_to")
     table = np.stack([getattr(feeder, name)[branch] for name in columns], axis=1)
+    hangs = feeder.hangs_at[branch]
+    hangs = np.where((hangs >= 0) & reached[hangs], at[hangs], -1)
+    table = np.column_stack([table, hangs, feeder.g_open[branch], feeder.b_open[branch]])
     vm = np.stack([feeder.vm_min[bus], feeder.vm_max[bus]], axis=1)
     load = np.ascontiguousarray(feeder.load[:, :, bus].transpose(0, 2, 1))
-    depends = bool((load[2:] != 0).any() or (table[:, 3:7] != 0).any())
-    limited = bool(np.isfinite(table[:, 7:]).any() or (vm[:, 0] > 0).any() or np.isfinite(vm[:, 1]).any())
+    depends = bool((load[2:] != 0).any() or (table[:, [3, 4, 5, 6, 10, 11]] != 0).any())
+    limited = bool(
+        np.isfinite(table[:, 7:9]).any() or (vm[:, 0] > 0).any() or np.isfinite(vm[:, 1]).any()
+    )
     arrays = RadialArrays(
         ends=ends.astype(np.int64),
         start=start.astype(np.int64),

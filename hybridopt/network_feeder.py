@@ -135,12 +135,15 @@ def _branches(net: Any) -> list[dict[str, Any]]:
                     "index": int(i),
                     "ends": (int(frame.at[i, f]), int(frame.at[i, t])),
                     "closed": bool(frame.at[i, "in_service"]) and int(i) not in opened,
+                    "hangs_at": hanging_end(net, table, int(i)),
                 }
             )
     for i in switches.index[switches.et == "b"]:
         ends = (int(switches.at[i, "bus"]), int(switches.at[i, "element"]))
         closed = bool(switches.at[i, "closed"])
-        found.append({"kind": "switch", "index": int(i), "ends": ends, "closed": closed})
+        found.append(
+            {"kind": "switch", "index": int(i), "ends": ends, "closed": closed, "hangs_at": None}
+        )
     for branch in found:
         frame = net[branch["kind"]]
         column = frame["switchable"] if "switchable" in frame else None
@@ -149,6 +152,23 @@ def _branches(net: Any) -> list[dict[str, Any]]:
         branch["switchable"] = SWITCHABLE[branch["kind"]] if missing else bool(value)
         branch["usable"] = all(on_bus.at[bus] for bus in branch["ends"])
     return found
+
+
+def hanging_end(net: Any, table: str, index: int) -> int | None:
+    """The bus that a line or transformer stays connected to while it is open; None for none.
+
+    One that is open keeps the way in which it is. One that is closed is opened by its first switch,
+    or taken out of service where it has none.
+    """
+    frame = net[table]
+    switches = net.switch[(net.switch.et == SWITCH_KIND[table]) & (net.switch.element == index)]
+    opened = switches[~switches.closed.astype(bool)]
+    if not frame.at[index, "in_service"] or not len(switches):
+        return None
+    at = set(opened.bus) if len(opened) else {switches.bus.iloc[0]}
+    ends = [int(frame.at[index, end]) for end in ENDS[table]]
+    left = [bus for bus in ends if bus not in at]
+    return left[0] if len(left) == 1 else None
 
 
 def _fused(net: Any, branches: list[dict[str, Any]]) -> Any:
@@ -236,6 +256,12 @@ def _branch_fields(
     port = two_ports(live, ppc)
     at_from = port["y_ff"] - 1 / (series * ratio**2)
     at_to = port["y_tt"] - 1 / series
+    # Seen from the end that stays connected, the other one open.
+    open_from = port["y_ff"] - port["y_ft"] * port["y_tf"] / port["y_tt"]
+    open_to = port["y_tt"] - port["y_ft"] * port["y_tf"] / port["y_ff"]
+    own = [b for b in branches if b["kind"] != "switch"]
+    hangs = np.array([-1 if b["hangs_at"] is None else position[b["hangs_at"]] for b in own], int)
+    at_open = np.where([b["hangs_at"] == b["ends"][0] for b in own], open_from, open_to)
     limits = branch_limits(net, float(ppc["baseMVA"]), None)
     switches = [b for b in branches if b["kind"] == "switch"]
     n_switch = len(switches)
@@ -247,7 +273,7 @@ def _branch_fields(
 
     def cleaned(values: Any) -> Floats:
         """Rounding of the two-port's sums is no admittance."""
-        return np.where(abs(values) < 1e-9 * abs(1 / series), 0.0, values)
+        return np.where(abs(values) < 1e-14 * abs(1 / series), 0.0, values)
 
     flags = {
         name: np.array([b[name] for b in branches], dtype=bool)
@@ -266,6 +292,9 @@ def _branch_fields(
         "b_from": padded(cleaned(at_from.imag), 0.0),
         "g_to": padded(cleaned(at_to.real), 0.0),
         "b_to": padded(cleaned(at_to.imag), 0.0),
+        "hangs_at": np.concatenate([hangs, np.full(n_switch, -1)]).astype(np.int64),
+        "g_open": padded(cleaned(at_open.real), 0.0),
+        "b_open": padded(cleaned(at_open.imag), 0.0),
         "i_from": padded(limits["rate_from"], np.inf),
         "i_to": padded(limits["rate_to"], np.inf),
         **flags | {"closed": flags["closed"] & flags["usable"]},

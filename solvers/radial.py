@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 # Columns of RadialArrays.branch, and rows of .load.
-R, X, RATIO, G_FROM, B_FROM, G_TO, B_TO, I_FROM, I_TO = range(9)
+R, X, RATIO, G_FROM, B_FROM, G_TO, B_TO, I_FROM, I_TO, HANGS_AT, G_OPEN, B_OPEN = range(12)
 P, Q, P_CURRENT, Q_CURRENT, P_IMPEDANCE, Q_IMPEDANCE = range(6)
 # Columns of what :func:`evaluate` returns.
 MEASURES = (
@@ -56,9 +56,9 @@ class RadialArrays(NamedTuple):
     ----------
     ends : (n_branch, 2), buses
     start, near : (n_bus + 1,), (2 n_branch,): branches at each bus, those of bus b from start[b]
-    branch : (n_branch, 9), series r and x, ratio (from-side voltage over that behind the ideal
+    branch : (n_branch, 12), series r and x, ratio (from-side voltage over that behind the ideal
         transformer at this side), admittances at both ends, largest currents at both ends (inf:
-        none)
+        none); the bus that it stays connected to while open (-1: none) and its admittance then
     cuttable : (n_branch,) whether a branch may be opened
     normal : (n_branch,) closed in the normal state, with which switching operations are counted;
         -1 for branches that are not counted
@@ -158,12 +158,13 @@ def _plant(net: Any, is_open: Any, work: Any) -> Any:
 
 
 @_compiled
-def _terms(net: Any, n: int, order: Any, up: Any, above: Any, term: Any) -> None:
-    """Constants of each place: r, x, |z|^2, factors of squared voltage before and behind, shunts.
+def _terms(net: Any, is_open: Any, n: int, work: Any) -> None:
+    """Constants of each place, into ``term``.
 
-    Row k of ``term``: r, x, z2, before, behind, g, b, and what no squared current can exceed; g and
-    b are the admittances of the branch ends at its bus.
+    Row k: r, x, |z|^2, factors of squared voltage before and behind the branch, g, b, and what no
+    squared current can exceed; g and b are the admittances of the branch ends at its bus.
     """
+    order, up, above, term = work.order, work.up, work.above, work.term
     for k in range(n):
         term[k, 5] = term[k, 6] = term[k, 7] = 0.0
         branch = above[k]
@@ -189,6 +190,11 @@ def _terms(net: Any, n: int, order: Any, up: Any, above: Any, term: Any) -> None
             term[k, 6] += net.branch[branch, near + 1]
             term[up[k], 5] += net.branch[branch, far]
             term[up[k], 6] += net.branch[branch, far + 1]
+        for branch in range(is_open.size):
+            bus = int(net.branch[branch, HANGS_AT])
+            if is_open[branch] and bus >= 0 and 0 <= work.at[bus] < n:
+                term[work.at[bus], 5] += net.branch[branch, G_OPEN]
+                term[work.at[bus], 6] += net.branch[branch, B_OPEN]
 
 
 @_compiled
@@ -274,7 +280,7 @@ def _solve(net: Any, is_open: Any, work: Any, start: Any, tolerance: float) -> A
     start : (n_bus, n_t), squared voltages to begin with
     """
     live, reached = _plant(net, is_open, work)
-    _terms(net, live, work.order, work.up, work.above, work.term)
+    _terms(net, is_open, live, work)
     for k in range(live):
         bus = work.order[k]
         for t in range(net.dt.size):
