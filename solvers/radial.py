@@ -35,8 +35,9 @@ MEASURES = (
     "load_balance",
     "min_vm",
     "iterations",
+    "violation2",
 )
-UNSERVED, VIOLATION, LOSS, DROP, MAX_DROP, BALANCE, MIN_VM, ITERATIONS = range(len(MEASURES))
+UNSERVED, VIOLATION, LOSS, DROP, MAX_DROP, BALANCE, MIN_VM, ITERATIONS, VIOLATION2 = range(9)
 N_MEASURES = len(MEASURES)
 
 SWEEPS = 300  # at most; the slowest power flows that exist lie close to collapse
@@ -298,15 +299,20 @@ def _over(value2: float, most: float) -> float:
 
 
 @_compiled
-def _violation(net: Any, live: int, work: Any) -> float:
-    """Voltages (pu) and currents (relative) beyond their limits, summed, mean over the hours."""
-    total = 0.0
+def _violation(net: Any, live: int, work: Any) -> Any:
+    """Voltages (pu) and currents (relative) beyond their limits, summed, mean over the hours.
+
+    The second value is the same with their squares.
+    """
+    total = squares = 0.0
     for k in range(live):
         bus, branch, i = work.order[k], work.above[k], work.up[k]
         low, high = net.vm[bus, 0], net.vm[bus, 1]
         for t in range(net.dt.size):
             vm = np.sqrt(work.v[k, t])
-            total += max(low - vm, 0.0) + max(vm - high, 0.0)
+            over = max(low - vm, 0.0) + max(vm - high, 0.0)
+            total += over
+            squares += over * over
         if branch < 0:
             continue
         row = net.branch[branch]
@@ -324,7 +330,8 @@ def _violation(net: Any, live: int, work: Any) -> float:
             q += row[X] * current2 - row[far + 1] * above
             over = max(_over(here / v, most), _over((p * p + q * q) / above, most_above))
             total += over
-    return total / net.dt.size
+            squares += over * over
+    return total / net.dt.size, squares / net.dt.size
 
 
 @_compiled
@@ -340,6 +347,7 @@ def _measure(net: Any, live: int, work: Any, sweeps: int, out: Any) -> None:
                 out[UNSERVED] += net.dt[t] * max(load + net.load[P_IMPEDANCE, bus, t], 0.0)
     if sweeps < 0:
         out[VIOLATION] = out[LOSS] = out[DROP] = out[MAX_DROP] = out[BALANCE] = np.inf
+        out[VIOLATION2] = np.inf
         out[MIN_VM] = 0.0
         return
     for t in range(net.dt.size):
@@ -357,7 +365,7 @@ def _measure(net: Any, live: int, work: Any, sweeps: int, out: Any) -> None:
         out[MIN_VM] = lowest if t == 0 else min(out[MIN_VM], lowest)
         out[BALANCE] += net.dt[t] * _imbalance(net, live, work, t)
     out[LOSS] = _loss(net, live, work)
-    out[VIOLATION] = _violation(net, live, work)
+    out[VIOLATION], out[VIOLATION2] = _violation(net, live, work)
     out[BALANCE] /= net.dt.sum()
 
 
@@ -403,8 +411,8 @@ def evaluate(net: Any, opens: Any, tolerance: float = TOLERANCE) -> Any:
 
     Returns
     -------
-    (n, 8), see MEASURES: unserved and loss in pu h, violation, total and largest voltage drop in
-    pu (worst hour), load balance, lowest voltage in pu, sweeps. Sweeps are negative where the
+    (n, 9), see MEASURES: unserved and loss in pu h, violation, total and largest voltage drop in
+    pu (worst hour), load balance, lowest voltage in pu, sweeps, violations squared. Sweeps are negative where the
     power flow has no solution (then all but ``unserved`` is infinite), 0 where loops are left.
     """
     found = np.empty((opens.shape[0], N_MEASURES))
@@ -500,7 +508,7 @@ def _score(net: Any, is_open: Any, work: Any, start: Any, weights: Any, measure:
     """Violation, unserved and value of a tree, in the order of their importance; live places."""
     live, _, sweeps = _solve(net, is_open, work, start, 1e-9)
     if sweeps > 0 and weights[1] == 0.0 and weights[2] == 0.0 and weights[3] == 0.0:
-        measure[VIOLATION] = _violation(net, live, work) if net.has[1] else 0.0
+        measure[VIOLATION] = _violation(net, live, work)[0] if net.has[1] else 0.0
         measure[LOSS] = _loss(net, live, work)
         measure[UNSERVED] = 0.0
         if net.has[2]:
@@ -729,7 +737,7 @@ def descend(net: Any, opens: Any, weights: Any) -> Any:
 
     Returns
     -------
-    (n, k) improved; (n, 8) measures, where ``violation`` below 1e-9 counts as 0, of which only
+    (n, k) improved; (n, 9) measures, where ``violation`` below 1e-9 counts as 0, of which only
     those that the score needs are set; the number of trees tried
     """
     better = opens.copy()
