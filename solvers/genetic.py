@@ -65,7 +65,10 @@ class Operators(Generic[Solution]):
 
 @dataclass(frozen=True)
 class GeneticOptions:
-    """Settings of the search; see the case file's ``[genetic]`` table."""
+    """Settings of the search; see the case file's ``[genetic]`` table.
+
+    ``distinct_elite`` keeps one genome only of those with equal fitness in the elite.
+    """
 
     population: int = 20
     generations: int = 20
@@ -75,6 +78,7 @@ class GeneticOptions:
     selected: int | None = None
     tournament_size: int = 3
     elite: int = 2
+    distinct_elite: bool = False
     local_search: float = 0.5
     stall_generations: int | None = None
     time_limit_s: float | None = None
@@ -194,7 +198,18 @@ def _next_generation(
     with own_random(rng):
         chosen = _select(population, options)
     genomes = _offspring(chosen, population, run.cache, operators, options, rng)
-    return genomes, [i.evaluated for i in tools.selBest(population, options.elite)]
+    return genomes, [i.evaluated for i in _elite(population, options)]
+
+
+def _elite(population: list[_Individual], options: GeneticOptions) -> list[_Individual]:
+    """The best, which stay."""
+    if not options.distinct_elite:
+        return list(tools.selBest(population, options.elite))
+    ranked = tools.selBest(population, len(population))
+    distinct = {i.fitness.values: i for i in reversed(ranked)}
+    first = [i for i in ranked if distinct[i.fitness.values] is i]
+    others = [i for i in ranked if distinct[i.fitness.values] is not i]
+    return (first + others)[: options.elite]
 
 
 def _ended(
