@@ -29,6 +29,13 @@ def unit_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(_FOLDER.glob("ed/*.csv"))}
 
 
+def feeder_files() -> dict[str, Path]:
+    """Give the built-in feeders by name, each as the common prefix of its two CSV files."""
+    files = sorted(_FOLDER.glob("feeders/*_buses.csv"))
+    names = [path.name.removesuffix("_buses.csv") for path in files]
+    return {name: path.with_name(name) for name, path in zip(names, files, strict=True)}
+
+
 def template() -> str:
     """Give a commented case file to start from (TOML)."""
     return (_FOLDER / "template.toml").read_text(encoding="utf-8")

@@ -14,7 +14,9 @@ from typing import Any
 import pandapower as pp
 import pandapower.networks
 
+from hybridopt.cases import feeder_files
 from hybridopt.errors import Finding, InputError
+from hybridopt.network_csv import csv_prefix, net_from_csv
 from hybridopt.network_files import SUFFIXES, read_network_file
 from hybridopt.network_findings import ENDS, MODELLED, network_findings
 
@@ -26,8 +28,10 @@ def read_network(name: str, folder: Path | None = None) -> Any:
 
     Parameters
     ----------
-    name : a pandapower built-in ("case9", "create_cigre_network_mv"), a SimBench code
-        ("1-LV-rural1--0-sw"), or a file: pandapower's ``.json`` or ``.xlsx``, MATPOWER's ``.m``
+    name : a pandapower built-in ("case9", "create_cigre_network_mv"), a built-in feeder
+        ("baranwu33"), a SimBench code ("1-LV-rural1--0-sw"), a file (pandapower's ``.json`` or
+        ``.xlsx``, MATPOWER's ``.m``), or what a pair of CSV files begins with ("path/NAME" for
+        ``path/NAME_buses.csv`` and ``path/NAME_branches.csv``; either of them stands for both)
     folder : where a relative path starts; the working directory by default
 
     Returns
@@ -38,20 +42,20 @@ def read_network(name: str, folder: Path | None = None) -> Any:
     ------
     InputError
         Unknown name, missing or unreadable file, a file of a newer pandapower, or everything
-        that is wrong with a MATPOWER file.
+        that is wrong with a MATPOWER file or a pair of CSV files.
     """
     if Path(name).suffix.lower() in SUFFIXES:
         return read_network_file((folder or Path()) / name, name)
     if SIMBENCH_CODE.fullmatch(name):
         return _simbench_net(name)
+    if name in feeder_files():
+        return net_from_csv(feeder_files()[name], name)
+    prefix = csv_prefix(name, folder or Path())
+    if prefix is not None:
+        return net_from_csv((folder or Path()) / prefix, prefix)
     maker = getattr(pandapower.networks, name, None) if name in _makers() else None
     if maker is None:
-        close = get_close_matches(name, _makers(), n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        message = (
-            f"no such network: give a pandapower built-in{hint}, or a file ({', '.join(SUFFIXES)})"
-        )
-        raise InputError([Finding(name, message)])
+        raise InputError([_unknown(name)])
     try:
         net = maker()
     except TypeError as error:
@@ -59,6 +63,13 @@ def read_network(name: str, folder: Path | None = None) -> Any:
     if not isinstance(net, pp.pandapowerNet):
         raise InputError([Finding(name, "is a function of pandapower, but not a network")])
     return net
+
+
+def _unknown(name: str) -> Finding:
+    close = get_close_matches(name, [*feeder_files(), *_makers()], n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    files = f"a file ({', '.join(SUFFIXES)}), or NAME for NAME_buses.csv and NAME_branches.csv"
+    return Finding(name, f"no such network: give a built-in network or feeder{hint}, {files}")
 
 
 def _makers() -> list[str]:

@@ -20,6 +20,7 @@ LAYERS = [
     [
         "grid",
         "grid_*",
+        "feeder",
         "case",
         "case_*",
         "matpower",
@@ -60,6 +61,7 @@ LAYERS = [
         "doctor",
     ],
     ["network", "network_*", "export", "verify"],
+    ["feeder_*", "tree_search"],
     [
         "checkpoint",
         "plan_search",
