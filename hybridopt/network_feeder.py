@@ -59,7 +59,7 @@ def feeder_from_net(
     if findings:
         raise InputError(findings)
     net = copy.deepcopy(net)
-    branches = _branches(net)
+    branches = branches_of(net)
     live = _fused(net, branches)
     ppc = per_unit_tables(live)
     base = float(ppc["baseMVA"])
@@ -119,8 +119,8 @@ def _generators(net: Any, name: str) -> list[Finding]:
     return findings
 
 
-def _branches(net: Any) -> list[dict[str, Any]]:
-    """Lines, transformers and bus-bus switches with their state."""
+def branches_of(net: Any) -> list[dict[str, Any]]:
+    """Lines, transformers and bus-bus switches with their names and their state."""
     on_bus = net.bus.in_service.astype(bool)
     switches = net.switch
     found = []
@@ -151,6 +151,8 @@ def _branches(net: Any) -> list[dict[str, Any]]:
         missing = value is None or value != value  # noqa: PLR0124
         branch["switchable"] = SWITCHABLE[branch["kind"]] if missing else bool(value)
         branch["usable"] = all(on_bus.at[bus] for bus in branch["ends"])
+    for branch, name in zip(found, _names(net, found), strict=True):
+        branch["name"] = name
     return found
 
 
@@ -179,9 +181,7 @@ def _fused(net: Any, branches: list[dict[str, Any]]) -> Any:
     live = copy.deepcopy(net)
     for table in ("bus", "line", "trafo", "shunt"):
         live[table]["in_service"] = True
-    joined = [
-        b for b in branches if b["kind"] == "switch" and b["closed"] and not b["switchable"]
-    ]
+    joined = [b for b in branches if b["kind"] == "switch" and b["closed"] and not b["switchable"]]
     live.switch = live.switch.loc[[b["index"] for b in joined]].copy()
     for branch in joined:
         branches.remove(branch)
@@ -200,9 +200,7 @@ def _sources(net: Any, position: dict[int, int]) -> Floats:
     return vm
 
 
-def _loads(
-    net: Any, position: dict[int, int], base: float, factors: Any
-) -> tuple[Floats, Floats]:
+def _loads(net: Any, position: dict[int, int], base: float, factors: Any) -> tuple[Floats, Floats]:
     """Demand of every bus in every hour, and that of the loads alone."""
     factors = np.ones((1, len(net.load))) if factors is None else np.asarray(factors, dtype=float)
     n_t, n_bus = len(factors), max(position.values()) + 1
@@ -280,7 +278,7 @@ def _branch_fields(
         for name in ("closed", "switchable", "usable")
     }
     return {
-        "branch_name": _names(net, branches),
+        "branch_name": tuple(b["name"] for b in branches),
         "branch_kind": tuple(b["kind"] for b in branches),
         "branch_index": np.array([b["index"] for b in branches], dtype=np.int64),
         "branch_from": ends[:, 0],
