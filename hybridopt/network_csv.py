@@ -199,12 +199,13 @@ def _buses(table: Cells) -> dict[str, _Bus]:
         if not bus.label:
             table.find("must not be empty", row.line, "bus")
         elif bus.label in found:
-            message = f"bus {bus.label!r} stands here a second time, first in line"
-            table.find(f"{message} {lines[bus.label]}", row.line, "bus")
+            first = lines[bus.label]
+            message = f"{bus.label!r} stands here a second time, first in line {first}"
+            table.find(message, row.line, "bus")
         else:
             found[bus.label], lines[bus.label] = bus, row.line
     if not any(row["type"].lower() == "slack" for row in table.rows):
-        table.find("no bus is of type slack: nothing feeds the feeder", 1, "type")
+        table.find("must be slack at one bus at least: nothing feeds the feeder", 1, "type")
     return found
 
 
@@ -250,7 +251,7 @@ def _branches(table: Cells) -> list[_Branch]:
         first = [lines.setdefault(value, row.line) for value in values]
         for (column, value), line in zip(values, first, strict=True):
             if line != row.line and (column == "branch" or row["name"]):
-                message = f"branch {value!r} stands here a second time, first in line {line}"
+                message = f"{value!r} stands here a second time, first in line {line}"
                 table.find(message, row.line, column)
     return found
 
@@ -268,8 +269,8 @@ def _branch(table: Cells, row: Row) -> _Branch:
             table.find(f"must be at least 0, found {value:g}", row.line, column)
     limit = _number(table, row, "max_i_ka", optional=True, above=0.0)
     if not any(impedance.values()) and row["max_i_ka"]:
-        message = "a branch without impedance is a switch, which has no rating: leave it empty, or"
-        table.find(f"{message} give the branch a small impedance", row.line, "max_i_ka")
+        message = "must be empty where r_ohm and x_ohm are 0 (a switch, which has no rating)"
+        table.find(f"{message}; or give the branch a small impedance", row.line, "max_i_ka")
     return _Branch(
         line=row.line,
         name=row["name"] or _label(row["branch"]),
@@ -287,7 +288,7 @@ def _check_ends(table: Cells, branches: list[_Branch], buses: dict[str, _Bus]) -
     for branch in branches:
         for end, column in zip(branch.ends, ("from_bus", "to_bus"), strict=True):
             if end and end not in buses:
-                table.find(f"there is no bus {end!r} in the table of buses", branch.line, column)
+                table.find(f"must be one of the buses, found {end!r}", branch.line, column)
         volts = [buses[end].vn_kv for end in branch.ends if end in buses]
         if len(volts) == 2 and volts[0] != volts[1] and all(v > 0 for v in volts):
             message = f"has another vn_kv than from_bus: {volts[1]:g} and {volts[0]:g} kV"
