@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from pandapower.pypower.idx_brch import BR_R, BR_X, F_BUS, T_BUS, TAP
 
 from hybridopt.errors import Finding, InputError
@@ -55,7 +56,7 @@ def feeder_from_net(
     """
     findings = network_findings(net, name)
     if not findings:
-        findings = _generators(net, name)
+        findings = _generators(net, name) + _flags(net, name)
     if findings:
         raise InputError(findings)
     net = copy.deepcopy(net)
@@ -100,7 +101,7 @@ def feeder_from_net(
 
 def _bus_name(net: Any, index: int) -> str:
     name = net.bus.at[index, "name"] if "name" in net.bus else None
-    return str(index) if name is None or name != name or not str(name).strip() else str(name)  # noqa: PLR0124
+    return str(index) if pd.isna(name) or not str(name).strip() else str(name)
 
 
 def _generators(net: Any, name: str) -> list[Finding]:
@@ -119,25 +120,35 @@ def _generators(net: Any, name: str) -> list[Finding]:
     return findings
 
 
+def _flags(net: Any, name: str) -> list[Finding]:
+    """Cells of the columns ``switchable`` that are neither empty, true nor false."""
+    return [
+        Finding(f"{name}: {table} {i}", f"switchable must be true or false, found {value}")
+        for table in SWITCHABLE
+        for i, value in net[table].get("switchable", {}).items()
+        if not (pd.isna(value) or value in (0, 1))
+    ]
+
+
 def branches_of(net: Any) -> list[dict[str, Any]]:
     """Lines, transformers and bus-bus switches with their names and their state."""
     on_bus = net.bus.in_service.astype(bool)
     switches = net.switch
-    found = []
+    found: list[dict[str, Any]] = []
     for table, (f, t) in ENDS.items():
         frame = net[table]
         own = switches[switches.et == SWITCH_KIND[table]]
         opened = set(own.element[~own.closed.astype(bool)].astype(int))
-        for i in frame.index:
-            found.append(
-                {
-                    "kind": table,
-                    "index": int(i),
-                    "ends": (int(frame.at[i, f]), int(frame.at[i, t])),
-                    "closed": bool(frame.at[i, "in_service"]) and int(i) not in opened,
-                    "hangs_at": hanging_end(net, table, int(i)),
-                }
-            )
+        found += [
+            {
+                "kind": table,
+                "index": int(i),
+                "ends": (int(frame.at[i, f]), int(frame.at[i, t])),
+                "closed": bool(frame.at[i, "in_service"]) and int(i) not in opened,
+                "hangs_at": hanging_end(net, table, int(i)),
+            }
+            for i in frame.index
+        ]
     for i in switches.index[switches.et == "b"]:
         ends = (int(switches.at[i, "bus"]), int(switches.at[i, "element"]))
         closed = bool(switches.at[i, "closed"])
@@ -146,10 +157,9 @@ def branches_of(net: Any) -> list[dict[str, Any]]:
         )
     for branch in found:
         frame = net[branch["kind"]]
-        column = frame["switchable"] if "switchable" in frame else None
+        column = frame.get("switchable")
         value = None if column is None else column.at[branch["index"]]
-        missing = value is None or value != value  # noqa: PLR0124
-        branch["switchable"] = SWITCHABLE[branch["kind"]] if missing else bool(value)
+        branch["switchable"] = SWITCHABLE[branch["kind"]] if pd.isna(value) else bool(value)
         branch["usable"] = all(on_bus.at[bus] for bus in branch["ends"])
     for branch, name in zip(found, _names(net, found), strict=True):
         branch["name"] = name
@@ -228,13 +238,13 @@ def _loads(net: Any, position: dict[int, int], base: float, factors: Any) -> tup
     for table, sign in ((net.sgen, -1.0), (net.storage, 1.0)):
         at, on = rows(table)
         scale = sign * table.scaling.to_numpy(float) * on / base
-        np.add.at(load[0], (slice(None), at), table.p_mw.to_numpy(float) * scale)
-        np.add.at(load[1], (slice(None), at), table.q_mvar.to_numpy(float) * scale)
+        np.add.at(load[0].T, at, (table.p_mw.to_numpy(float) * scale)[:, None])
+        np.add.at(load[1].T, at, (table.q_mvar.to_numpy(float) * scale)[:, None])
     at, on = rows(net.shunt)
     ratio = (net.bus.vn_kv.loc[net.shunt.bus].to_numpy() / net.shunt.vn_kv.to_numpy()) ** 2
     steps = net.shunt.step.to_numpy(float) * ratio * on / base
-    np.add.at(load[4], (slice(None), at), net.shunt.p_mw.to_numpy(float) * steps)
-    np.add.at(load[5], (slice(None), at), net.shunt.q_mvar.to_numpy(float) * steps)
+    np.add.at(load[4].T, at, (net.shunt.p_mw.to_numpy(float) * steps)[:, None])
+    np.add.at(load[5].T, at, (net.shunt.q_mvar.to_numpy(float) * steps)[:, None])
     return load, served
 
 
@@ -306,7 +316,7 @@ def _names(net: Any, branches: list[dict[str, Any]]) -> tuple[str | int, ...]:
     for table in SWITCHABLE:
         own = [b["index"] for b in branches if b["kind"] == table]
         given = [net[table].at[i, "name"] if "name" in net[table] else None for i in own]
-        texts = ["" if v is None or v != v else str(v).strip() for v in given]  # noqa: PLR0124
+        texts = ["" if pd.isna(v) else str(v).strip() for v in given]
         if "" in texts or len(set(texts)) < len(texts):
             word = "" if table == "line" else f"{table} "
             texts = [f"{word}{rows[table][i] + 1}" for i in own]
