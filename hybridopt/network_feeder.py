@@ -100,7 +100,7 @@ def feeder_from_net(
 
 
 def _bus_name(net: Any, index: int) -> str:
-    name = net.bus.at[index, "name"] if "name" in net.bus else None
+    name = net.bus.loc[index, "name"] if "name" in net.bus else None
     return str(index) if pd.isna(name) or not str(name).strip() else str(name)
 
 
@@ -143,24 +143,24 @@ def branches_of(net: Any) -> list[dict[str, Any]]:
             {
                 "kind": table,
                 "index": int(i),
-                "ends": (int(frame.at[i, f]), int(frame.at[i, t])),
-                "closed": bool(frame.at[i, "in_service"]) and int(i) not in opened,
+                "ends": (int(frame.loc[i, f]), int(frame.loc[i, t])),
+                "closed": bool(frame.loc[i, "in_service"]) and int(i) not in opened,
                 "hangs_at": hanging_end(net, table, int(i)),
             }
             for i in frame.index
         ]
     for i in switches.index[switches.et == "b"]:
-        ends = (int(switches.at[i, "bus"]), int(switches.at[i, "element"]))
-        closed = bool(switches.at[i, "closed"])
+        ends = (int(switches.loc[i, "bus"]), int(switches.loc[i, "element"]))
+        closed = bool(switches.loc[i, "closed"])
         found.append(
             {"kind": "switch", "index": int(i), "ends": ends, "closed": closed, "hangs_at": None}
         )
     for branch in found:
         frame = net[branch["kind"]]
         column = frame.get("switchable")
-        value = None if column is None else column.at[branch["index"]]
+        value = None if column is None else column.loc[branch["index"]]
         branch["switchable"] = SWITCHABLE[branch["kind"]] if pd.isna(value) else bool(value)
-        branch["usable"] = all(on_bus.at[bus] for bus in branch["ends"])
+        branch["usable"] = all(on_bus.loc[bus] for bus in branch["ends"])
     for branch, name in zip(found, _names(net, found), strict=True):
         branch["name"] = name
     return found
@@ -175,10 +175,10 @@ def hanging_end(net: Any, table: str, index: int) -> int | None:
     frame = net[table]
     switches = net.switch[(net.switch.et == SWITCH_KIND[table]) & (net.switch.element == index)]
     opened = switches[~switches.closed.astype(bool)]
-    if not frame.at[index, "in_service"] or not len(switches):
+    if not frame.loc[index, "in_service"] or not len(switches):
         return None
     at = set(opened.bus) if len(opened) else {switches.bus.iloc[0]}
-    ends = [int(frame.at[index, end]) for end in ENDS[table]]
+    ends = [int(frame.loc[index, end]) for end in ENDS[table]]
     left = [bus for bus in ends if bus not in at]
     return left[0] if len(left) == 1 else None
 
@@ -205,7 +205,7 @@ def _sources(net: Any, position: dict[int, int]) -> Floats:
         tables.append(net.gen[net.gen.slack.fillna(False).astype(bool)])
     for table in tables:
         for bus, value, on in zip(table.bus, table.vm_pu, table.in_service, strict=True):
-            if on and net.bus.at[bus, "in_service"]:
+            if on and net.bus.loc[bus, "in_service"]:
                 vm[position[int(bus)]] = float(value)
     return vm
 
@@ -315,7 +315,7 @@ def _names(net: Any, branches: list[dict[str, Any]]) -> tuple[str | int, ...]:
     names: list[str | int] = []
     for table in SWITCHABLE:
         own = [b["index"] for b in branches if b["kind"] == table]
-        given = [net[table].at[i, "name"] if "name" in net[table] else None for i in own]
+        given = [net[table].loc[i, "name"] if "name" in net[table] else None for i in own]
         texts = ["" if pd.isna(v) else str(v).strip() for v in given]
         if "" in texts or len(set(texts)) < len(texts):
             word = "" if table == "line" else f"{table} "
