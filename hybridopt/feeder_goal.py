@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PARTS = ("losses", "voltage_drop", "max_voltage_drop", "load_balance", "switching_operations")
 OBJECTIVES = (*PARTS, "weighted", "loss_reduction")
 LOSS_UNITS = {"kw": 1e3, "mw": 1.0}  # per MW; of several hours, kWh and MWh
+TIE = 1e-9  # weight of losses in kW beside other objectives: they decide between equals
 REFERENCE_WEIGHTS = (10.0, 5.0, 1.0)  # losses, total voltage drop, operations (reference C)
 
 
@@ -71,8 +72,16 @@ class Goal:
             found[0] = LOSS_UNITS["kw"] * mw
         else:
             place = PARTS.index(self.name)
+            found[0] = LOSS_UNITS["kw"] * mw * TIE
             found[place] = LOSS_UNITS["kw"] * mw if place == 0 else 1.0
         return found
+
+    def value(self, trees: FeederTrees, opens: NDArray[np.int64], measures: Floats) -> float:
+        """Objective of one measured tree, without what decides between equals."""
+        weights = self.kernel_weights(trees)
+        if self.name in PARTS[1:]:
+            weights[0] = 0.0
+        return float(values(trees, opens[None], measures[None], weights)[0])
 
     def unit(self, n_t: int) -> str:
         """Unit of the objective, for tables."""

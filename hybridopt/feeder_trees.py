@@ -48,9 +48,11 @@ class FeederTrees:
 
     def closed(self, opens: Ints) -> Bools:
         """Closed branches of the feeder in a tree, (n_branch,)."""
+        here = np.ones(len(self.branch), dtype=bool)
+        here[opens[opens >= 0]] = False
+        real = self.branch >= 0  # the others stand for load that is left dark
         found = np.zeros(self.feeder.n_branch, dtype=bool)
-        found[self.branch] = True
-        found[self.branch[opens[opens >= 0]]] = False
+        found[self.branch[real]] = here[real]
         return found
 
     def opens(self, closed: Bools) -> Ints:
@@ -74,7 +76,7 @@ class FeederTrees:
 
     def normal_tree(self) -> Ints:
         """The normal state made radial and as far as ties can feed it, with few operations."""
-        return self.spanning(np.where(self.arrays.normal == 1, 0.0, 1.0))
+        return self.spanning(np.select([self.arrays.normal == 1, self.arrays.normal < 0], [0.0, 2.0], 1.0))
 
 
 def feeder_trees(feeder: Feeder) -> FeederTrees:

@@ -155,42 +155,13 @@ def default_options(trees: FeederTrees) -> GeneticOptions:
     )
 
 
-class _Task:
-    """The operators over edge sets, and evaluation by descent."""
+class TreeOperators:
+    """What breeding does to open branches."""
 
-    def __init__(self, trees: FeederTrees, weights: Floats) -> None:
-        self.trees, self.weights, self.tried = trees, weights, 0
+    def __init__(self, trees: FeederTrees) -> None:
+        self.trees = trees
         self.n_branch = len(trees.branch)
-        self.starts = [trees.normal_tree(), trees.spanning(np.hypot(*trees.arrays.branch[:, :2].T))]
-        self.given: list[Tree] = []
-        self.created = 0
         self.cuttable = np.flatnonzero(trees.arrays.cuttable).tolist()
-
-    def begin(self, given: list[Tree]) -> None:
-        """Begin a first population, with trees that are given."""
-        self.created, self.given = 0, given
-
-    def operators(self) -> Operators[Tree]:
-        return Operators(
-            create=self.create,
-            mutate=self.kick,
-            crossover=self.cross,
-            repair=lambda genome, _: genome,
-            decode=lambda genome: tuple(int(m) for m in genome),
-            neighbours=lambda _: iter(()),
-            wider=lambda _: iter(()),
-            learn=lambda _, value: list(value.tree),
-        )
-
-    def create(self, rng: random.Random) -> Genome:
-        """The normal state, the tree of least impedances, then kicks of them."""
-        self.created += 1
-        if self.created <= len(self.given):
-            return list(self.given[self.created - 1])
-        if self.created <= len(self.starts):
-            return list(map(int, self.starts[self.created - 1]))
-        start = list(map(int, self.starts[self.created % len(self.starts)]))
-        return self.kick(start, rng, most=max(self.trees.n_open // 2, 1))
 
     def kick(self, genome: Genome, rng: random.Random, most: int = KICK) -> Genome:
         """Open a few closed branches; ties close what that leaves apart."""
@@ -223,7 +194,50 @@ class _Task:
         return [m for m in found if arrays.cuttable[m]]
 
     def _random(self, rng: random.Random) -> Floats:
-        return np.array([rng.random() for _ in range(self.n_branch)])
+        drawn = np.array([rng.random() for _ in range(self.n_branch)])
+        return np.where(self.trees.arrays.normal < 0, drawn + 0.8, drawn)  # rather lit than dark
+
+
+class _Task(TreeOperators):
+    """The operators over edge sets, and evaluation by descent."""
+
+    def __init__(self, trees: FeederTrees, weights: Floats) -> None:
+        super().__init__(trees)
+        self.weights, self.tried = weights, 0
+        arrays = trees.arrays
+        dark = np.where(arrays.normal < 0, 1e9, 0.0)
+        self.starts = [
+            trees.normal_tree(),
+            trees.spanning(np.hypot(arrays.branch[:, 0], arrays.branch[:, 1]) + dark),
+        ]
+        self.given: list[Tree] = []
+        self.created = 0
+
+    def begin(self, given: list[Tree]) -> None:
+        """Begin a first population, with trees that are given."""
+        self.created, self.given = 0, given
+
+    def operators(self) -> Operators[Tree]:
+        return Operators(
+            create=self.create,
+            mutate=self.kick,
+            crossover=self.cross,
+            repair=lambda genome, _: genome,
+            decode=lambda genome: tuple(int(m) for m in genome),
+            neighbours=lambda _: iter(()),
+            wider=lambda _: iter(()),
+            learn=lambda _, value: list(value.tree),
+        )
+
+    def create(self, rng: random.Random) -> Genome:
+        """The normal state, the tree of least impedances, then kicks of them."""
+        self.created += 1
+        if self.created <= len(self.given):
+            return list(self.given[self.created - 1])
+        if self.created <= len(self.starts):
+            return list(map(int, self.starts[self.created - 1]))
+        start = list(map(int, self.starts[self.created % len(self.starts)]))
+        return self.kick(start, rng, most=max(self.trees.n_open // 2, 1))
 
     def evaluate(self, solutions: Sequence[Tree], _: TreeValue | None) -> Iterator[TreeValue]:
         for solution in solutions:

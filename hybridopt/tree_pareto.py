@@ -1,0 +1,190 @@
+"""Pareto front of a feeder's configurations: NSGA-II on DEAP, or all of them."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from deap import base, tools
+
+from hybridopt.errors import Finding, InputError
+from hybridopt.feeder_goal import PARTS, operations
+from hybridopt.solvers.genetic import own_random
+from hybridopt.solvers.radial import ITERATIONS, LOSS, MIN_VM, VIOLATION, WITHIN, evaluate
+from hybridopt.tree_proof import all_batches
+from hybridopt.tree_search import TreeOperators, improved
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from hybridopt.feeder_trees import FeederTrees
+    from hybridopt.progress import Progress
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+POPULATION, GENERATIONS = 64, 80
+SAME = 1e-9  # relative difference of two objectives that is none
+
+
+def read_objectives(text: str) -> tuple[str, ...]:
+    """Names in a list such as ``losses,switching_operations``.
+
+    Raises
+    ------
+    InputError
+        Fewer than two, unknown or doubled names.
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    findings = [
+        Finding(f"--pareto {name}", f"is none of {', '.join(PARTS)}")
+        for name in dict.fromkeys(names)
+        if name not in PARTS
+    ]
+    if len(set(names)) < 2 or len(set(names)) < len(names):
+        findings.append(Finding("--pareto", "needs two or more different objectives"))
+    if findings:
+        raise InputError(findings)
+    return names
+
+
+def pareto_front(
+    trees: FeederTrees,
+    names: Sequence[str],
+    seed: int,
+    progress: Progress,
+    *,
+    exact: bool,
+    starts: Sequence[Ints] = (),
+) -> list[tuple[Ints, Floats, Floats]]:
+    """Configurations that none beats in all objectives, limits met.
+
+    Parameters
+    ----------
+    names : two or more of :data:`hybridopt.feeder_goal.PARTS`
+    exact : look at every tree instead of searching
+    starts : trees to begin with
+
+    Returns
+    -------
+    Open branches, objectives (pu h of losses), and measures of each, by the first objective.
+    """
+    if exact:
+        return _exact(trees, names, progress)
+    return _search(trees, names, seed, progress, starts)
+
+
+def _objectives(trees: FeederTrees, opens: Ints, measures: Floats, names: Sequence[str]) -> Floats:
+    columns = [
+        operations(trees, opens).astype(float)
+        if name == "switching_operations"
+        else measures[:, LOSS + PARTS.index(name)]
+        for name in names
+    ]
+    return np.column_stack(columns)
+
+
+def non_dominated(points: Floats) -> Ints:
+    """Rows that no other row beats or equals in everything; the first of equals; by columns."""
+    order = np.lexsort(points.T[::-1])
+    kept: list[int] = []
+    for row in order:
+        point = points[row]
+        room = SAME * np.abs(point)
+        if not any((points[k] <= point + room).all() for k in kept):
+            kept.append(int(row))
+    return np.array(kept, dtype=np.int64)
+
+
+def _exact(
+    trees: FeederTrees, names: Sequence[str], progress: Progress
+) -> list[tuple[Ints, Floats, Floats]]:
+    held: list[tuple[Ints, Floats, Floats]] = []
+    with progress.task("Every configuration", 1) as advance:
+        for opens in all_batches(trees):
+            measures = evaluate(trees.arrays, opens, 1e-10)
+            good = (measures[:, ITERATIONS] > 0) & (measures[:, VIOLATION] <= WITHIN)
+            opens, measures = opens[good], measures[good]  # noqa: PLW2901
+            points = _objectives(trees, opens, measures, names)
+            all_points = np.concatenate([np.array([h[1] for h in held]).reshape(-1, len(names)), points])
+            n = len(held)
+            held = [
+                held[k] if k < n else (np.sort(opens[k - n]), points[k - n], measures[k - n])
+                for k in non_dominated(all_points)
+            ]
+        advance()
+    return held
+
+
+class _Fitness(base.Fitness):  # type: ignore[misc]
+    weights: tuple[float, ...] = (-1.0,)
+
+
+class _Individual(list[int]):
+    """A tree's open branches with DEAP's fitness."""
+
+    def __init__(self, opens: Any, fitness: Any) -> None:
+        super().__init__(map(int, opens))
+        self.fitness = fitness()
+
+
+def _search(
+    trees: FeederTrees,
+    names: Sequence[str],
+    seed: int,
+    progress: Progress,
+    starts: Sequence[Ints],
+) -> list[tuple[Ints, Floats, Floats]]:
+    fitness = type("Fitness", (_Fitness,), {"weights": (-1.0,) * (len(names) + 1)})
+    ways, rng = TreeOperators(trees), random.Random(seed)
+    archive: dict[tuple[int, ...], tuple[Floats, Floats]] = {}
+
+    def measured(population: list[_Individual]) -> list[_Individual]:
+        opens = np.array(population, dtype=np.int64).reshape(len(population), -1)
+        measures = evaluate(trees.arrays, opens)
+        points = _objectives(trees, opens, measures, names)
+        for individual, row, point in zip(population, measures, points, strict=True):
+            over = float(row[VIOLATION]) if row[VIOLATION] > WITHIN else 0.0
+            bad = row[ITERATIONS] <= 0
+            # What breaks limits is behind in everything: its distance goes on every objective.
+            push = 1e9 if bad else 1e3 * over
+            individual.fitness.values = (push, *(np.nan_to_num(point, posinf=1e9) + push))
+            if not bad and over == 0.0:
+                archive[tuple(sorted(individual))] = point, row
+        return population
+
+    first = [np.asarray(start) for start in starts] or [trees.normal_tree()]
+    for name in names:  # the ends of the front
+        weights = np.zeros(len(PARTS))
+        weights[PARTS.index(name)] = 1.0
+        weights[0] += 1e-6
+        first += [improved(trees, start, weights) for start in first[:2]]
+    population = [_Individual(opens, fitness) for opens in first[:POPULATION]]
+    while len(population) < POPULATION:
+        population.append(_Individual(ways.kick(list(map(int, rng.choice(first))), rng), fitness))
+    with progress.task("Pareto front", GENERATIONS) as advance, own_random(rng):
+        population = tools.selNSGA2(measured(population), POPULATION)
+        for _ in range(GENERATIONS):
+            children = []
+            for _ in range(POPULATION):
+                mother, father = tools.selTournamentDCD(population, 4)[:2]
+                child = list(mother)
+                if random.random() < 0.5:
+                    child = ways.cross(child, list(father), rng_of_global)
+                if random.random() < 0.7 or child == list(mother):
+                    child = ways.kick(child, rng_of_global)
+                children.append(_Individual(child, fitness))
+            population = tools.selNSGA2(population + measured(children), POPULATION)
+            advance()
+    found = list(archive.items())
+    points = np.array([point for _, (point, _) in found]).reshape(len(found), len(names))
+    return [
+        (np.array(found[k][0], dtype=np.int64), points[k], found[k][1][1])
+        for k in non_dominated(points)
+    ]
+
+
+rng_of_global: Any = random  # inside own_random the module's functions continue the run's own
