@@ -31,6 +31,7 @@ SN_MVA = 1.0
 KW_PER_MW = 1000.0
 LARGEST_INDEX = 1_000_000  # pandapower makes tables as long as the largest index of a bus
 WHOLE = re.compile(r"(\d+)(\.0*)?")
+MISSING = "file not found"
 PLACE = re.compile(r"(?P<file>.*?\.csv)(:(?P<line>\d+))?( (?P<column>.+))?", re.IGNORECASE)
 
 
@@ -117,15 +118,16 @@ def net_from_csv(prefix: Path, name: str) -> Any:
 def _placed(finding: Finding) -> Finding:
     """A finding with file and line as its place, and the column in its message."""
     match = PLACE.fullmatch(finding.place)
-    if match is None:
+    if match is None or finding.message.startswith(MISSING):
         return finding
     column = f"{match['column']} " if match["column"] else ""
     return Finding(f"{match['file']}:{match['line'] or 1}", column + finding.message)
 
 
 def _order(finding: Finding) -> tuple[bool, int]:
-    file, _, line = finding.place.rpartition(":")
-    return not file.lower().endswith(ENDINGS["buses"]), int(line) if line.isdigit() else 0
+    match = PLACE.fullmatch(finding.place)
+    file, line = (match["file"], match["line"] or 0) if match else (finding.place, 0)
+    return not file.lower().endswith(ENDINGS["buses"]), int(line)
 
 
 def _read(prefix: Path, name: str, kind: str, findings: list[Finding]) -> Cells | None:
@@ -133,7 +135,7 @@ def _read(prefix: Path, name: str, kind: str, findings: list[Finding]) -> Cells 
     path, shown = _file(prefix, kind), f"{name}{ENDINGS[kind]}"
     if not path.is_file():
         other = ENDINGS["branches" if kind == "buses" else "buses"]
-        findings.append(Finding(shown, f"file not found: {path}; it goes with {name}{other}"))
+        findings.append(Finding(shown, f"{MISSING}: {path}; it goes with {name}{other}"))
         return None
     try:
         content = path.read_bytes() if path.is_file() else b""
