@@ -95,10 +95,7 @@ def search_classic(
     ended = "all generations done"
     tried = 0
 
-    class _Shown:  # what a progress bar asks of a run
-        distinct = 0
-
-    with progress.generations(options.generations, options.population) as report, own_random(rng):
+    with progress.task("Search", options.generations + 1) as advance, own_random(rng):
         population = [_Chromosome(task.random()) for _ in range(options.population)]
         for generation in range(options.generations + 1):
             for chromosome in population:
@@ -122,9 +119,7 @@ def search_classic(
                     f"mean_{objective}": sum(finite) / len(finite) if finite else None,
                 }
             )
-            shown = _Shown()
-            shown.distinct, shown.log = len(known), log  # type: ignore[attr-defined]
-            report(generation, -1, shown)
+            advance()
             if len({chromosome.opens for chromosome in population}) == 1:
                 ended = "all chromosomes are the same"
                 break

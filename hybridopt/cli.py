@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from hybridopt import __version__
+from hybridopt import cli_reconfigure as feeders
 from hybridopt.cases import builtin_cases, template, unit_files
 from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError, collect
 from hybridopt.interrupt import heard, listen
@@ -343,6 +344,76 @@ def ed(
     elif not quiet:
         for table in economic_tables(result):
             Console().print(table)
+
+
+@app.command()
+def reconfigure(
+    network: feeders.Network,
+    objective: feeders.Objective = "losses",
+    encoding: feeders.Encoding = "edges",
+    weights: feeders.Weights = "10,5,1",
+    loss_unit: feeders.LossUnit = "kw",
+    fault: feeders.Fault = None,
+    dg: feeders.Units = 0,
+    dg_pf: feeders.PowerFactor = 1.0,
+    dg_penetration: feeders.Penetration = 1.0,
+    dg_profile: feeders.DGProfile = None,
+    dg_buses: feeders.DGBuses = None,
+    dg_max_mw: feeders.DGMost = None,
+    fixed_topology: feeders.FixedTopology = False,
+    profile: feeders.Profile = None,
+    switchable: feeders.Switchable = "all",
+    vm_min: feeders.VmMin = None,
+    vm_max: feeders.VmMax = None,
+    pareto: feeders.Pareto = None,
+    proof: feeders.ProofOption = None,
+    population: feeders.Population = None,
+    generations: feeders.Generations = None,
+    mutation_rate: feeders.MutationRate = None,
+    crossover_rate: feeders.CrossoverRate = None,
+    penalty: feeders.Penalty = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Radial reconfiguration of a feeder, with or without generation, or after a fault."""
+    given = dict(locals())
+    request = feeders.Request(**{name: given[name] for name in feeders.Request.__annotations__})
+    from hybridopt.feeder_output import (
+        reconfiguration_summary,
+        reconfiguration_tables,
+        write_reconfiguration,
+    )
+    from hybridopt.reconfigure import reconfigure as solve
+    from hybridopt.result_folder import check_folder
+
+    folder = out or (
+        None if as_json else Path("results") / f"{feeders.name_of(network)}-seed{seed}"
+    )
+    prepared, _ = collect(
+        lambda: feeders.prepare(request),
+        lambda: None if folder is None else check_folder(folder, force=force),
+    )
+    result = solve(
+        prepared.net,
+        prepared.options,
+        name=prepared.name,
+        seed=seed,
+        factors=prepared.factors,
+        progress=_progress(quiet),
+    )
+    if folder is not None:
+        write_reconfiguration(result, folder, prepared.factors)
+    if as_json:
+        _print_json(reconfiguration_summary(result))
+    elif not quiet:
+        for table in reconfiguration_tables(result):
+            Console().print(table)
+        Console().print(f"Results: {folder}/report.html", highlight=False)
+    if result.limit:
+        _fail(3, f"Infeasible: {result.limit}")
 
 
 @app.command()

@@ -90,7 +90,9 @@ class Goal:
             return energy["kw"]
         if self.name == "weighted":
             loss, drop, operations = (f"{w:g}" for w in self.weights)
-            return f"{loss} per {energy[self.loss_unit]} + {drop} per pu + {operations} per operation"
+            return (
+                f"{loss} per {energy[self.loss_unit]} + {drop} per pu + {operations} per operation"
+            )
         return {"load_balance": "mean squared loading", "switching_operations": "operations"}.get(
             self.name, "pu"
         )
@@ -115,7 +117,9 @@ def operations(trees: FeederTrees, opens: NDArray[np.int64]) -> NDArray[np.int64
     return found
 
 
-def values(trees: FeederTrees, opens: NDArray[np.int64], measures: Floats, weights: Floats) -> Floats:
+def values(
+    trees: FeederTrees, opens: NDArray[np.int64], measures: Floats, weights: Floats
+) -> Floats:
     """Objective of measured trees, (n,)."""
     found = np.zeros(len(opens))
     for place in range(4):

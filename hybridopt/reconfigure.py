@@ -21,7 +21,7 @@ from hybridopt.solvers.radial import MEASURES, WITHIN, evaluate
 from hybridopt.supply import switching_steps, with_shedding
 from hybridopt.tree_pareto import pareto_front
 from hybridopt.tree_proof import Proof, best_of_all, count_configurations, worth_while
-from hybridopt.tree_search import TreeSearch, search_trees
+from hybridopt.tree_search import TreeSearch, default_options, search_trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from hybridopt.feeder_dispatch import DGOptions
     from hybridopt.feeder_trees import FeederFlow, FeederTrees
     from hybridopt.progress import Progress
-    from hybridopt.solvers.genetic import GeneticOptions
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -51,7 +50,8 @@ class ReconfigureOptions:
     ----------
     goal : objective
     encoding : "edges" (edge sets with branch exchange), "prufer" or "keys" (reference C's search)
-    genetic : settings of "edges"; None suits them to the feeder
+    changes : settings of "edges" by name (population, generations, mutation_rate,
+        crossover_rate); those not given suit the feeder
     classic : settings of "prufer" and "keys"
     fault : branches out of use, by name
     dg : distributed generation to place, or None
@@ -63,7 +63,7 @@ class ReconfigureOptions:
 
     goal: Goal = field(default_factory=Goal)
     encoding: str = EDGES
-    genetic: GeneticOptions | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
     classic: ClassicOptions = field(default_factory=ClassicOptions)
     fault: tuple[str, ...] = ()
     dg: DGOptions | None = None
@@ -145,7 +145,7 @@ def reconfigure(
     search = _search(trees, options, weights, seed, label, progress)
     if fault and search.fitness[0] > 0:  # better dark than overloaded
         trees = with_shedding(trees)
-        search = search_trees(trees, weights, seed, label, progress, options.genetic)
+        search = _edges(trees, options, weights, seed, label, progress)
     wall_s = time.perf_counter() - began
     if not np.isfinite(search.fitness[0]):
         raise NoSolutionError(_collapse(feeder, search.tried))
@@ -258,10 +258,20 @@ def _search(
         over = float(measures[1]) if measures[1] > WITHIN else 0.0
         return TreeSearch(opens, (over, 0.0, float(weights[0] * measures[2])), [], 1, "fixed")
     if options.encoding == EDGES:
-        return search_trees(trees, weights, seed, label, progress, options.genetic)
-    return search_classic(
-        trees, weights, seed, label, options.encoding, progress, options.classic
-    )
+        return _edges(trees, options, weights, seed, label, progress)
+    return search_classic(trees, weights, seed, label, options.encoding, progress, options.classic)
+
+
+def _edges(
+    trees: FeederTrees,
+    options: ReconfigureOptions,
+    weights: Floats,
+    seed: int,
+    label: str,
+    progress: Progress,
+) -> TreeSearch:
+    suited = default_options(trees, options.changes)
+    return search_trees(trees, weights, seed, label, progress, suited)
 
 
 def _prove(

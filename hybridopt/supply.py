@@ -46,7 +46,9 @@ def with_shedding(trees: FeederTrees) -> FeederTrees:
         branch=np.concatenate([arrays.branch, table]),
         cuttable=np.concatenate([arrays.cuttable, np.ones(more, dtype=bool)]),
         normal=np.concatenate([arrays.normal, np.full(more, -1)]),
-        load=np.ascontiguousarray(np.concatenate([arrays.load, np.zeros_like(arrays.load[:, :1])], 1)),
+        load=np.ascontiguousarray(
+            np.concatenate([arrays.load, np.zeros_like(arrays.load[:, :1])], 1)
+        ),
         source=source,
         dt=arrays.dt,
         vm=np.concatenate([arrays.vm, [[0.0, np.inf]]]),

@@ -109,7 +109,9 @@ def _exact(
             good = (measures[:, ITERATIONS] > 0) & (measures[:, VIOLATION] <= WITHIN)
             opens, measures = opens[good], measures[good]  # noqa: PLW2901
             points = _objectives(trees, opens, measures, names)
-            all_points = np.concatenate([np.array([h[1] for h in held]).reshape(-1, len(names)), points])
+            all_points = np.concatenate(
+                [np.array([h[1] for h in held]).reshape(-1, len(names)), points]
+            )
             n = len(held)
             held = [
                 held[k] if k < n else (np.sort(opens[k - n]), points[k - n], measures[k - n])

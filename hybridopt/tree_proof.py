@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-WORTH_WHILE = 2e8  # trees times buses times hours that are enumerated without being asked, some 10 s
+WORTH_WHILE = (
+    2e8  # trees times buses times hours that are enumerated without being asked, some 10 s
+)
 BATCH = 4096
 LOOSE = 1e-9  # tolerance of squared voltages while enumerating
 

@@ -14,7 +14,7 @@ from hybridopt.solvers.search import LimitReachedError
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -105,7 +105,7 @@ def search_trees(
     log: list[dict[str, Any]] = []
     found: dict[Tree, TreeValue] = {}
     ended = ""
-    with progress.generations(EPOCHS * (options.generations + 1), options.population) as report:
+    with progress.task("Search", EPOCHS * (options.generations + 1)) as advance:
         for epoch in range(EPOCHS):
             best = sorted(found.values(), key=lambda value: value.fitness)
             task.begin([value.tree for value in best[:POPULATION]] if epoch == EPOCHS - 1 else [])
@@ -116,9 +116,11 @@ def search_trees(
                 options,
                 seed * EPOCHS + epoch,
                 names,
-                lambda generation, n, run, done=done: report(done + generation, n, run),  # type: ignore[misc]
+                lambda _, done, __: advance() if done < 0 else None,
             )
-            log += [row | {"generation": done + row["generation"], "epoch": epoch} for row in run.log]
+            log += [
+                row | {"generation": done + row["generation"], "epoch": epoch} for row in run.log
+            ]
             for value in run.cache.values():
                 found.setdefault(value.tree, value)
             ended = run.stopped_because
@@ -139,10 +141,15 @@ def _keep_best(log: list[dict[str, Any]], objective: str) -> None:
         row.update(zip(names, least, strict=True))
 
 
-def default_options(trees: FeederTrees) -> GeneticOptions:
-    """More generations for more loops."""
+def default_options(trees: FeederTrees, changes: Mapping[str, Any] | None = None) -> GeneticOptions:
+    """Settings that suit a feeder: more generations for more loops.
+
+    Parameters
+    ----------
+    changes : settings of one's own by name; of a population two thirds are the best so far
+    """
     stall = 12 + int(1.5 * trees.n_open)
-    return GeneticOptions(
+    options = GeneticOptions(
         population=POPULATION,
         generations=4 * stall,
         mutation_rate=0.6,
@@ -153,6 +160,8 @@ def default_options(trees: FeederTrees) -> GeneticOptions:
         local_search=0.0,
         stall_generations=stall if trees.n_open else 1,
     )
+    options = replace(options, **(changes or {}))
+    return replace(options, elite=options.population * ELITE // POPULATION)
 
 
 class TreeOperators:
@@ -259,8 +268,3 @@ def improved(trees: FeederTrees, opens: Ints, weights: Floats) -> Ints:
     """One tree after branch exchange."""
     found: Ints = descend(trees.arrays, opens[None].copy(), weights)[0][0]
     return found
-
-
-def quick(options: GeneticOptions, generations: int) -> GeneticOptions:
-    """The same search with other limits."""
-    return replace(options, generations=generations)
