@@ -86,7 +86,9 @@ class RadialArrays(NamedTuple):
 
 
 def _compiled(function: Function) -> Function:
-    return cast("Function", njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")(function))
+    return cast(
+        "Function", njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")(function)
+    )
 
 
 class _Work(NamedTuple):
@@ -207,8 +209,12 @@ def _demand(net: Any, n: int, order: Any, term: Any, v: Any, p: Any, q: Any) -> 
             for t in range(p.shape[1]):
                 vm = np.sqrt(v[k, t])
                 load = net.load[:, bus, t]
-                p[k, t] = load[P] + load[P_CURRENT] * vm + (load[P_IMPEDANCE] + term[k, 5]) * v[k, t]
-                q[k, t] = load[Q] + load[Q_CURRENT] * vm + (load[Q_IMPEDANCE] - term[k, 6]) * v[k, t]
+                p[k, t] = (
+                    load[P] + load[P_CURRENT] * vm + (load[P_IMPEDANCE] + term[k, 5]) * v[k, t]
+                )
+                q[k, t] = (
+                    load[Q] + load[Q_CURRENT] * vm + (load[Q_IMPEDANCE] - term[k, 6]) * v[k, t]
+                )
         else:
             for t in range(p.shape[1]):
                 p[k, t] = net.load[P, bus, t]
@@ -748,3 +754,518 @@ def descend(net: Any, opens: Any, weights: Any) -> Any:
     for c in range(opens.shape[0]):
         tried += _descend(net, better[c], weights, work, other, is_open, measures[c])
     return better, measures, tried
+
+
+class UnitTerms(NamedTuple):
+    """On what terms units of distributed generation stand, for the kernels; pu.
+
+    Attributes
+    ----------
+    profile : (n_t,), largest output per rating
+    tan_phi : largest reactive power per rating
+    most, total : of one rating, of all ratings
+    allowed : (n_bus,) whether a unit may stand there
+    """
+
+    profile: Any
+    tan_phi: float
+    most: float
+    total: float
+    allowed: Any
+
+
+ADJOINT_SWEEPS = 5  # each leaves some percent of the error of the one before
+RATING_ROUNDS = 6  # Newton steps over ratings, with a Hessian of fixed voltages
+BOX_SWEEPS = 60  # of coordinate descent inside one such step
+SHARE_ROUNDS = 30  # of sharing what the penetration limit leaves
+SITES_TRIED = 6  # places far away to which a unit is moved, by estimated savings
+EXCHANGES_TRIED = 24  # with ratings set anew, by estimated savings
+GAIN = 1e-6  # relative saving that counts
+
+
+@_compiled
+def _slopes(net: Any, live: int, work: Any, slope_p: Any, slope_q: Any, mass: Any) -> None:  # noqa: C901
+    """Derivatives of the losses by the demand at each place, and the curvature by it.
+
+    The adjoint equations of the sweeps, themselves swept: slopes outward, the worth of voltages
+    inward. ``mass`` is ``2 sum(dt r / v)`` up to the sources: the second derivative by the power of
+    the place with voltages held.
+    """
+    hours = net.dt.size
+    worth, behind_worth = np.zeros((live, hours)), np.zeros((live, hours))
+    weight = np.zeros((live, hours))
+    for k in range(live):
+        i = work.up[k]
+        for t in range(hours):
+            u = work.v[k, t] / work.term[k, 4]
+            mass[k, t] = 0.0 if i < 0 else mass[i, t] + 2.0 * net.dt[t] * work.term[k, 0] / u
+    for _ in range(ADJOINT_SWEEPS):
+        for k in range(live):
+            i = work.up[k]
+            if i < 0:
+                slope_p[k], slope_q[k] = 0.0, 0.0
+                continue
+            r, x, z2, behind = work.term[k, 0], work.term[k, 1], work.term[k, 2], work.term[k, 4]
+            for t in range(hours):
+                p, q, u = work.p[k, t], work.q[k, t], work.v[k, t] / behind
+                pull = r * (net.dt[t] + slope_p[i, t]) + x * slope_q[i, t]
+                pull -= z2 * behind_worth[k, t]
+                weight[k, t] = pull
+                slope_p[k, t] = slope_p[i, t] + 2.0 * (pull * p / u - r * behind_worth[k, t])
+                slope_q[k, t] = slope_q[i, t] + 2.0 * (pull * q / u - x * behind_worth[k, t])
+        for k in range(live):
+            bus = work.order[k]
+            for t in range(hours):
+                worth[k, t] = net.dt[t] * work.term[k, 5]
+                if net.has[0]:
+                    half = 0.5 / np.sqrt(work.v[k, t])
+                    load = net.load[:, bus, t]
+                    by_p = load[P_CURRENT] * half + load[P_IMPEDANCE] + work.term[k, 5]
+                    by_q = load[Q_CURRENT] * half + load[Q_IMPEDANCE] - work.term[k, 6]
+                    worth[k, t] += slope_p[k, t] * by_p + slope_q[k, t] * by_q
+        for k in range(live - 1, -1, -1):
+            i, before, behind = work.up[k], work.term[k, 3], work.term[k, 4]
+            if i < 0:
+                continue
+            for t in range(hours):
+                p, q, u = work.p[k, t], work.q[k, t], work.v[k, t] / behind
+                current2 = (p * p + q * q) / u
+                behind_worth[k, t] = behind * worth[k, t] - weight[k, t] * current2 / u
+                worth[i, t] += before * behind_worth[k, t]
+
+
+@_compiled
+def loss_slopes(net: Any, opens: Any) -> Any:
+    """Derivatives of the losses (pu h) by p and q of the demand, (n_bus, n_t) each; dead: 0."""
+    work = _room(net)
+    is_open = np.zeros(net.ends.shape[0], np.bool_)
+    for m in opens:
+        is_open[m] = True
+    n, hours = net.source.size, net.dt.size
+    flat = np.full((n, hours), net.source.max())
+    live, _, _ = _solve(net, is_open, work, flat, 1e-12)
+    slope_p, slope_q, mass = np.zeros((n, hours)), np.zeros((n, hours)), np.zeros((n, hours))
+    _slopes(net, live, work, slope_p, slope_q, mass)
+    by_p, by_q = np.zeros((n, hours)), np.zeros((n, hours))
+    for k in range(live):
+        by_p[work.order[k]], by_q[work.order[k]] = slope_p[k], slope_q[k]
+    return by_p, by_q
+
+
+@_compiled
+def _inject(net: Any, load: Any, sites: Any, p: Any, q: Any) -> None:
+    """Make the net's demand the given one less the output of units."""
+    net.load[P], net.load[Q] = load[P], load[Q]
+    for s in range(sites.size):
+        net.load[P, sites[s]] -= p[s]
+        net.load[Q, sites[s]] -= q[s]
+
+
+@_compiled
+def _in_boxes(
+    terms: Any, rating: Any, curve: Any, pull: Any, x: Any, is_q: bool, slope: Any
+) -> None:
+    """Minimise ``1/2 x H x + pull x`` hour by hour within ratings; slope is the gradient there."""
+    units, hours = x.shape
+    for t in range(hours):
+        room = terms.tan_phi if is_q else terms.profile[t]
+        for _ in range(BOX_SWEEPS):
+            change = 0.0
+            for s in range(units):
+                if curve[s, s, t] <= 0.0:
+                    continue
+                g = pull[s, t]
+                for o in range(units):
+                    g += curve[s, o, t] * x[o, t]
+                low = -room * rating[s] if is_q else 0.0
+                new = min(max(x[s, t] - g / curve[s, s, t], low), room * rating[s])
+                change = max(change, abs(new - x[s, t]))
+                x[s, t] = new
+            if change < 1e-7 * terms.total:
+                break
+        for s in range(units):
+            g = pull[s, t]
+            for o in range(units):
+                g += curve[s, o, t] * x[o, t]
+            slope[s, t] = g
+
+
+@_compiled
+def _needed(terms: Any, p: Any, q: Any, rating: Any) -> float:
+    """The least ratings that allow set-points; their sum."""
+    total = 0.0
+    for s in range(rating.size):
+        need = 0.0
+        for t in range(terms.profile.size):
+            if terms.profile[t] > 0.0:
+                need = max(need, p[s, t] / terms.profile[t])
+            if terms.tan_phi > 0.0:
+                need = max(need, abs(q[s, t]) / terms.tan_phi)
+        rating[s] = need
+        total += need
+    return total
+
+
+@_compiled
+def _shared(terms: Any, rating: Any, gain: Any, stiff: Any) -> float:
+    """Move ratings towards those that are worth more, their sum at the limit; the largest move."""
+    low, high = -1.0 * gain.max() - 1.0, gain.max() + 1.0
+    for s in range(rating.size):
+        low = min(low, -stiff[s] * terms.total)
+        high = max(high, gain[s] + stiff[s] * terms.total)
+    for _ in range(60):
+        price, total = 0.5 * (low + high), 0.0
+        for s in range(rating.size):
+            total += min(max(rating[s] + (gain[s] - price) / stiff[s], 0.0), terms.most)
+        if total > terms.total:
+            low = price
+        else:
+            high = price
+    most = 0.0
+    for s in range(rating.size):
+        new = min(max(rating[s] + (gain[s] - high) / stiff[s], 0.0), terms.most)
+        most = max(most, abs(new - rating[s]))
+        rating[s] = new
+    return most
+
+
+@_compiled
+def _best_ratings(  # noqa: C901
+    terms: Any, curve: Any, pull_p: Any, pull_q: Any, p: Any, q: Any, rating: Any
+) -> None:
+    """Ratings and set-points of the quadratic problem, in place."""
+    units, hours = p.shape
+    slope_p, slope_q = np.zeros((units, hours)), np.zeros((units, hours))
+    rating[:] = terms.most
+    _in_boxes(terms, rating, curve, pull_p, p, False, slope_p)
+    if terms.tan_phi > 0.0:
+        _in_boxes(terms, rating, curve, pull_q, q, True, slope_q)
+    total = _needed(terms, p, q, rating)
+    if total <= terms.total:
+        return
+    for s in range(units):
+        rating[s] *= terms.total / total
+    gain, stiff = np.zeros(units), np.zeros(units)
+    for _ in range(SHARE_ROUNDS):
+        _in_boxes(terms, rating, curve, pull_p, p, False, slope_p)
+        if terms.tan_phi > 0.0:
+            _in_boxes(terms, rating, curve, pull_q, q, True, slope_q)
+        for s in range(units):
+            gain[s] = stiff[s] = 0.0
+            for t in range(hours):
+                own, tan = terms.profile[t], terms.tan_phi
+                gain[s] += own * max(-slope_p[s, t], 0.0)
+                stiff[s] += own * own * curve[s, s, t]
+                if tan > 0.0 and abs(q[s, t]) >= 0.999999 * tan * rating[s]:
+                    gain[s] += tan * abs(slope_q[s, t])
+                    stiff[s] += tan * tan * curve[s, s, t]
+            stiff[s] = max(units * stiff[s], 1e-12)
+        if _shared(terms, rating, gain, stiff) < 1e-5 * terms.total:
+            break
+    _in_boxes(terms, rating, curve, pull_p, p, False, slope_p)
+    if terms.tan_phi > 0.0:
+        _in_boxes(terms, rating, curve, pull_q, q, True, slope_q)
+
+
+class _Rating(NamedTuple):
+    """Room for rating units: slopes and curvature by place, and the quadratic problem."""
+
+    slope_p: Any
+    slope_q: Any
+    mass: Any
+    curve: Any
+    pull_p: Any
+    pull_q: Any
+    old_p: Any
+    old_q: Any
+    rating: Any
+
+
+@_compiled
+def _rating_room(net: Any, units: int) -> Any:
+    n, hours = net.source.size, net.dt.size
+    return _Rating(
+        np.zeros((n, hours)),
+        np.zeros((n, hours)),
+        np.zeros((n, hours)),
+        np.zeros((units, units, hours)),
+        np.zeros((units, hours)),
+        np.zeros((units, hours)),
+        np.zeros((units, hours)),
+        np.zeros((units, hours)),
+        np.zeros(units),
+    )
+
+
+@_compiled
+def _rate(  # noqa: C901, PLR0912
+    net: Any,
+    load: Any,
+    terms: Any,
+    is_open: Any,
+    sites: Any,
+    p: Any,
+    q: Any,
+    work: Any,
+    room: Any,
+    start: Any,
+    rounds: int,
+) -> Any:
+    """Set-points of least losses of one tree with units at given buses, in place.
+
+    Returns violation and losses, of the best set-points found, and the live places. Without power
+    flow both are infinite.
+    """
+    units, hours = p.shape
+    best, live = np.inf, 0
+    for turn in range(rounds + 1):
+        _inject(net, load, sites, p, q)
+        live, _, sweeps = _solve(net, is_open, work, start, 1e-9)
+        loss = _loss(net, live, work) if sweeps > 0 else np.inf
+        if loss >= best * (1.0 - GAIN) or (loss == np.inf and turn > 0):
+            if loss > best:  # the step was too long
+                p[:], q[:] = room.old_p, room.old_q
+                _inject(net, load, sites, p, q)
+                live, _, sweeps = _solve(net, is_open, work, start, 1e-9)
+                loss = best
+            best = loss
+            break
+        best = loss
+        if turn == rounds or loss == np.inf:
+            break
+        room.old_p[:], room.old_q[:] = p, q
+        _slopes(net, live, work, room.slope_p, room.slope_q, room.mass)
+        for s in range(units):
+            for o in range(units):
+                a, b = work.at[sites[s]], work.at[sites[o]]
+                if a < 0 or b < 0 or a >= live or b >= live:
+                    room.curve[s, o] = 0.0
+                    continue
+                while a != b and a >= 0 and b >= 0:
+                    if a > b:
+                        a = work.up[a]
+                    else:
+                        b = work.up[b]
+                if a >= 0 and b >= 0:
+                    room.curve[s, o] = room.mass[a]
+                else:
+                    room.curve[s, o] = 0.0
+        for s in range(units):
+            k = work.at[sites[s]]
+            for t in range(hours):
+                g_p = -room.slope_p[k, t] if 0 <= k < live else 0.0
+                g_q = -room.slope_q[k, t] if 0 <= k < live else 0.0
+                for o in range(units):
+                    g_p -= room.curve[s, o, t] * p[o, t]
+                    g_q -= room.curve[s, o, t] * q[o, t]
+                room.pull_p[s, t], room.pull_q[s, t] = g_p, g_q
+        _best_ratings(terms, room.curve, room.pull_p, room.pull_q, p, q, room.rating)
+    if best == np.inf:
+        return (np.inf, np.inf), live
+    violation = _violation(net, live, work)[0] if net.has[1] else 0.0
+    return (violation if violation > WITHIN else 0.0, best), live
+
+
+@_compiled
+def _less(a: Any, b: Any) -> bool:
+    """Whether violation and losses are less by as much as counts."""
+    if a[0] < b[0] - GAIN * b[0]:
+        return True
+    return bool(a[0] <= b[0] and a[1] < b[1] - GAIN * b[1])
+
+
+@_compiled
+def _move_site(  # noqa: C901, PLR0912
+    net: Any,
+    load: Any,
+    terms: Any,
+    is_open: Any,
+    sites: Any,
+    p: Any,
+    q: Any,
+    score: Any,
+    works: Any,
+    room: Any,
+    start: Any,
+    trial_p: Any,
+    trial_q: Any,
+) -> Any:
+    """Move one unit to where the losses are less, first found, in place.
+
+    Tried are buses next to it along any branch, and those where a unit alone would save most.
+    """
+    work, units = works, sites.size
+    n = net.source.size
+    worth = np.empty(n)
+    tried = 0
+    trial = sites.copy()
+    for s in range(units):
+        here = sites[s]
+        trial[:] = sites
+        trial_p[:], trial_q[:] = p, q
+        trial_p[s], trial_q[s] = 0.0, 0.0
+        _inject(net, load, sites, trial_p, trial_q)
+        live, _, sweeps = _solve(net, is_open, work, start, 1e-7)
+        worth[:] = 0.0
+        if sweeps > 0:
+            _slopes(net, live, work, room.slope_p, room.slope_q, room.mass)
+            for k in range(live):
+                bus = work.order[k]
+                for t in range(net.dt.size):
+                    if room.mass[k, t] > 0.0 and terms.profile[t] > 0.0:
+                        most = terms.most * terms.profile[t]
+                        step = min(max(room.slope_p[k, t], 0.0) / room.mass[k, t], most)
+                        gain = (room.slope_p[k, t] - 0.5 * room.mass[k, t] * step) * step
+                        if terms.tan_phi > 0.0:
+                            most = terms.tan_phi * terms.most
+                            want = abs(room.slope_q[k, t])
+                            step = min(want / room.mass[k, t], most)
+                            gain += (want - 0.5 * room.mass[k, t] * step) * step
+                        worth[bus] += gain
+        for m in range(net.start[here], net.start[here + 1]):
+            branch = net.near[m]
+            worth[net.ends[branch, 0] + net.ends[branch, 1] - here] += 1e6
+        for bus in range(n):
+            if not terms.allowed[bus]:
+                worth[bus] = -1.0
+        for o in range(units):
+            worth[sites[o]] = -1.0
+        near = 0
+        for bus in range(n):
+            near += worth[bus] >= 1e6
+        order = np.argsort(-worth)
+        for m in range(min(near + SITES_TRIED, n)):
+            if worth[order[m]] <= 0.0:
+                break
+            trial[s] = order[m]
+            trial_p[:], trial_q[:] = p, q
+            found, _ = _rate(
+                net, load, terms, is_open, trial, trial_p, trial_q, work, room, start, RATING_ROUNDS
+            )
+            tried += 1
+            if _less(found, score):
+                sites[:] = trial
+                p[:], q[:] = trial_p, trial_q
+                return True, found, tried
+    return False, score, tried
+
+
+@_compiled
+def _exchange_rated(
+    net: Any,
+    load: Any,
+    terms: Any,
+    is_open: Any,
+    ties: Any,
+    sites: Any,
+    p: Any,
+    q: Any,
+    score: Any,
+    work: Any,
+    other: Any,
+    room: Any,
+    start: Any,
+    trial_p: Any,
+    trial_q: Any,
+) -> Any:
+    """Exchange branches and rate the units anew, first that lowers the losses, in place."""
+    n_bus, n_branch = net.source.size, net.ends.shape[0]
+    _inject(net, load, sites, p, q)
+    live, _, sweeps = _solve(net, is_open, work, start, 1e-7)
+    if sweeps < 0:
+        return False, score, 0
+    depth, path = np.zeros(n_bus, np.int64), np.empty(n_bus, np.int64)
+    for k in range(live):
+        depth[k] = 0 if work.up[k] < 0 else depth[work.up[k]] + 1
+    most = max(ties.size * min(n_branch, n_bus), 1)
+    gain, moves = np.empty((most, 2)), np.empty((most, 2), np.int64)
+    n = _rank(net, ties, work, live, depth, np.inf, path, gain, moves)
+    tried = 0
+    for m in np.argsort(gain[:n, 0])[:EXCHANGES_TRIED]:
+        if gain[m, 0] >= 1e6:
+            break
+        place, branch = moves[m]
+        tie = ties[place]
+        is_open[tie], is_open[branch] = False, True
+        trial_p[:], trial_q[:] = p, q
+        found, _ = _rate(
+            net, load, terms, is_open, sites, trial_p, trial_q, other, room, start, RATING_ROUNDS
+        )
+        tried += 1
+        if _less(found, score):
+            ties[place] = branch
+            p[:], q[:] = trial_p, trial_q
+            return True, found, tried
+        is_open[tie], is_open[branch] = True, False
+    return False, score, tried
+
+
+@_compiled
+def place_units(
+    net: Any, load: Any, terms: Any, opens: Any, sites: Any, p: Any, q: Any, switch: bool
+) -> Any:
+    """Improve a tree and the units in it until no change of one kind lowers the losses.
+
+    Changes: a unit moves to another bus, a pair of branches is exchanged; ratings are set anew,
+    by Newton steps on the power flow. Limits come first where the net has any: ``has[1]``.
+
+    Parameters
+    ----------
+    net : whose ``load`` is scratch;  load : (6, n_bus, n_t), the demand
+    opens : (k,), sites : (units,), p, q : (units, n_t), improved in place
+    switch : whether branches may be exchanged
+
+    Returns
+    -------
+    violation, losses (pu h), number of trees and places tried
+    """
+    work, other = _room(net), _room(net)
+    n, hours = net.source.size, net.dt.size
+    room = _rating_room(net, sites.size)
+    start = np.full((n, hours), net.source.max())
+    is_open = np.zeros(net.ends.shape[0], np.bool_)
+    trial_p, trial_q = p.copy(), q.copy()
+    weights, measure = np.zeros(5), np.zeros(N_MEASURES)
+    weights[0] = 1.0
+    for m in opens:
+        is_open[m] = True
+    score, _ = _rate(net, load, terms, is_open, sites, p, q, work, room, start, RATING_ROUNDS)
+    tried = 1
+    if score[1] == np.inf and not switch:
+        return score[0], score[1], tried
+    while True:
+        if switch:
+            _inject(net, load, sites, p, q)
+            for m in opens:
+                is_open[m] = False
+            tried += _descend(net, opens, weights, work, other, is_open, measure)
+            for m in opens:
+                is_open[m] = True
+            score, _ = _rate(
+                net, load, terms, is_open, sites, p, q, work, room, start, RATING_ROUNDS
+            )
+        improved, score, count = _move_site(
+            net, load, terms, is_open, sites, p, q, score, work, room, start, trial_p, trial_q
+        )
+        tried += count
+        if not improved and switch:
+            improved, score, count = _exchange_rated(
+                net,
+                load,
+                terms,
+                is_open,
+                opens,
+                sites,
+                p,
+                q,
+                score,
+                work,
+                other,
+                room,
+                start,
+                trial_p,
+                trial_q,
+            )
+            tried += count
+        if not improved:
+            return score[0], score[1], tried
