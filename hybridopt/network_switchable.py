@@ -89,10 +89,9 @@ def _named(text: str, names: list[str | int]) -> set[int]:
             chosen.add(by_name[part])
         elif part.casefold() in loose:
             chosen.add(loose[part.casefold()])
-        elif part.isascii() and part.isdigit() and int(part) in by_number:
-            chosen.add(by_number[int(part)])
-        elif ends:
-            chosen |= _range(int(ends[1]), int(ends[2]), by_number, find)
+        elif ends or (part.isascii() and part.isdigit()):
+            first, last = (int(part),) * 2 if ends is None else (int(ends[1]), int(ends[2]))
+            chosen |= _range(part, first, last, by_number, find)
         else:
             close = get_close_matches(part, list(by_name), n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {_some(names)}"
@@ -105,14 +104,15 @@ def _named(text: str, names: list[str | int]) -> set[int]:
 
 
 def _range(
-    first: int, last: int, by_number: dict[int, int], find: Callable[[str], None]
+    text: str, first: int, last: int, by_number: dict[int, int], find: Callable[[str], None]
 ) -> set[int]:
-    unknown = [number for number in (first, last) if number not in by_number]
+    """Positions of the branches numbered from first to last; ends that none has are findings."""
+    unknown = [number for number in dict.fromkeys((first, last)) if number not in by_number]
     if first > last:
-        find(f"{first}-{last} must have the smaller number first")
+        find(f"{text} must have the smaller number first")
     for number in unknown:
         least, most = min(by_number), max(by_number)
-        find(f"{first}-{last}: no branch has the number {number}; they go from {least} to {most}")
+        find(f"{text}: no branch has the number {number}; they go from {least} to {most}")
     if unknown or first > last:
         return set()
     return {k for number, k in by_number.items() if first <= number <= last}
