@@ -62,7 +62,11 @@ def feeder_from_net(
     net = copy.deepcopy(net)
     branches = branches_of(net)
     live = _fused(net, branches)
-    ppc = per_unit_tables(live)
+    try:
+        ppc = per_unit_tables(live)
+    except UserWarning as error:  # pandapower raises these
+        message = f"sources at one bus must have one voltage; pandapower says: {error}"
+        raise InputError([Finding(name, message)]) from error
     base = float(ppc["baseMVA"])
     row = {int(i): int(live._pd2ppc_lookups["bus"][i]) for i in net.bus.index}
     used = np.unique(list(row.values()))

@@ -284,6 +284,13 @@ def test_no_source(ring):
     assert any("no source" in finding for finding in findings(ring))
 
 
+def test_sources_at_one_bus_must_agree(ring):
+    pp.create_ext_grid(ring, 0, 1.01)
+    assert feeder_from_net(ring).source_vm.tolist() == [1.01, 0, 0, 0]
+    ring.ext_grid.loc[1, "vm_pu"] = 0.99
+    assert findings(ring)[0].startswith("network: sources at one bus must have one voltage")
+
+
 def switchable(net, text):
     before = copy.deepcopy(net)
     feeder = feeder_from_net(set_switchable(net, text))
