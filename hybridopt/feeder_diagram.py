@@ -116,7 +116,7 @@ def voltage_classes(result: Reconfiguration) -> list[tuple[float, float, str]]:
     low, high = float(min(lows)), float(max(tops))
     if high - low < 1e-5:
         return [(low, high, VOLTAGES[-1])]
-    ticks = nice_ticks(low, high, 4)
+    ticks = nice_ticks(low, high, 5)
     inner = [t for t in ticks if low + 1e-9 < t < high - 1e-9][-(len(VOLTAGES) - 1) :]
     edges = [low, *inner, high]
     colours = VOLTAGES[len(VOLTAGES) - len(edges) + 1 :]
@@ -299,7 +299,7 @@ class _Drawing:
 
     def _units_and_labels(self) -> None:
         size = self.canvas.width, self.fit.height + 4
-        self.labels = Labels(self.boxes, self.segments, size)
+        self.labels = _NearLabels(self.boxes, self.segments, size)
         if self.state == "after":
             for k in range(len(self.result.units)):
                 self._unit(k)
@@ -427,6 +427,34 @@ class _Drawing:
             self.canvas.add("circle", cx=x + 6, cy=y, r=4.6, fill=fill, stroke=edge)
 
         return draw
+
+
+class _NearLabels:
+    """Labels of a large diagram: each is placed among what stands near it."""
+
+    def __init__(
+        self,
+        boxes: list[tuple[float, float, float, float]],
+        segments: Floats,
+        canvas: tuple[float, float],
+    ) -> None:
+        self.boxes = np.array(boxes, dtype=float).reshape(-1, 4)
+        self.segments, self.canvas = segments, canvas
+        self.low = np.minimum(segments[:, :2], segments[:, 2:])
+        self.high = np.maximum(segments[:, :2], segments[:, 2:])
+
+    def place(self, at: Floats, reach: float, half: tuple[float, float]) -> Floats | None:
+        """Centre for a label near a point, None when there is no room."""
+        room = reach + 8 + 2 * np.array(half)
+        near = (np.abs(self.boxes[:, :2] - at) < room + self.boxes[:, 2:]).all(axis=1)
+        under = ((self.low < at + room) & (self.high > at - room)).all(axis=1)
+        start = np.clip(self.segments[under, :2], at - 2 * room, at + 2 * room)
+        end = np.clip(self.segments[under, 2:], at - 2 * room, at + 2 * room)
+        beside = [(float(x), float(y), float(w), float(h)) for x, y, w, h in self.boxes[near]]
+        spot = Labels(beside, np.hstack([start, end]), self.canvas).place(at, reach, half)
+        if spot is not None:
+            self.boxes = np.vstack([self.boxes, [*spot, *half]])
+        return spot
 
 
 def _distance(spot: Floats, segments: Floats) -> Floats:
