@@ -14,14 +14,12 @@ for each branch; Kruskal closes the least first, so that every chromosome is a t
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from deap import base, tools
 
 from hybridopt.feeder_goal import values
-from hybridopt.solvers.genetic import own_random
+from hybridopt.solvers.generational import GenerationalOptions, evolve, mutate_integers
 from hybridopt.solvers.radial import UNSERVED, VIOLATION, VIOLATION2, WITHIN, evaluate
 from hybridopt.solvers.trees import prufer_decode, prufer_encode
 from hybridopt.tree_search import TreeSearch
@@ -34,41 +32,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Tree = tuple[int, ...]
 
 ENCODINGS = ("prufer", "keys")
-PENALTY = 1e4  # objective per pu^2 in the last generation; reference C prints no factor
-
-
-@dataclass(frozen=True)
-class ClassicOptions:
-    """Settings of reference C.
-
-    Attributes
-    ----------
-    population, generations, mutation_rate, crossover_rate : as printed by default; the rate of
-        mutation is that of each gene
-    penalty : factor of the squared violations in the last generation, growing from there on
-        linearly; None compares feasibility first
-    """
-
-    population: int = 20
-    generations: int = 100
-    mutation_rate: float = 0.01
-    crossover_rate: float = 0.8
-    penalty: float | None = None
-
-
-class _Fitness(base.Fitness):  # type: ignore[misc]
-    weights = (-1.0, -1.0)
-
-
-class _Chromosome(list[Any]):
-    """Genes with the tree that they stand for."""
-
-    def __init__(self, genes: Any) -> None:
-        super().__init__(genes)
-        self.fitness = _Fitness()
-        self.opens: tuple[int, ...] = ()
 
 
 def search_classic(
@@ -78,7 +44,7 @@ def search_classic(
     objective: str,
     encoding: str,
     progress: Progress,
-    options: ClassicOptions | None = None,
+    options: GenerationalOptions | None = None,
 ) -> TreeSearch:
     """Search as reference C does.
 
@@ -86,84 +52,66 @@ def search_classic(
     ----------
     encoding : one of :data:`ENCODINGS`
     """
-    options = options or ClassicOptions()
-    task = _Prufer(trees) if encoding == "prufer" else _Keys(trees)
-    rng = random.Random(seed)
-    known: dict[tuple[int, ...], Floats] = {}
-    best: tuple[tuple[float, ...], tuple[int, ...]] = ((np.inf,) * 3, ())
-    log: list[dict[str, Any]] = []
-    ended = "all generations done"
-    tried = 0
-
-    with progress.task("Search", options.generations + 1) as advance, own_random(rng):
-        population = [_Chromosome(task.random()) for _ in range(options.population)]
-        for generation in range(options.generations + 1):
-            for chromosome in population:
-                task.repair(chromosome)
-            tried += len(population)
-            rows = _measure(trees, population, known, weights)
-            for chromosome, row in zip(population, rows, strict=True):
-                chromosome.fitness.values = _fitness(row, generation, options)
-                key = (float(row[0]), float(row[1]), float(row[2]))
-                if key < best[0]:
-                    best = key, chromosome.opens
-            finite = [float(row[2]) for row in rows if np.isfinite(row[2])]
-            log.append(
-                {
-                    "generation": generation,
-                    "evaluations": tried,
-                    "distinct_plans": len(known),
-                    "best_violation": best[0][0],
-                    "best_unserved": best[0][1],
-                    f"best_{objective}": best[0][2],
-                    f"mean_{objective}": sum(finite) / len(finite) if finite else None,
-                }
-            )
-            advance()
-            if len({chromosome.opens for chromosome in population}) == 1:
-                ended = "all chromosomes are the same"
-                break
-            if generation < options.generations:
-                population = _next(population, task, options)
-    return TreeSearch(np.array(best[1], dtype=np.int64), best[0], log, tried, ended)
+    options = options or GenerationalOptions()
+    task = _Task(trees, weights, objective, options)
+    with progress.task("Search", options.generations + 1) as advance:
+        genes = _Prufer(trees) if encoding == "prufer" else _Keys(trees)
+        ended = evolve(genes, task.fitness, options, seed, advance)
+    key, tree = task.best
+    return TreeSearch(np.array(tree, dtype=np.int64), key, task.log, task.tried, ended)
 
 
-def _next(population: list[_Chromosome], task: Any, options: ClassicOptions) -> list[_Chromosome]:
-    """Winners of tournaments, crossed in pairs and mutated."""
-    chosen = tools.selTournament(population, len(population), tournsize=2)
-    children = [_Chromosome(chromosome) for chromosome in chosen]
-    for one, other in zip(children[::2], children[1::2], strict=False):
-        if len(one) > 1 and random.random() < options.crossover_rate:
-            tools.cxOnePoint(one, other)
-    for child in children:
-        task.mutate(child, options.mutation_rate)
-    return children
+class _Task:
+    """Measures populations and keeps the best tree seen."""
 
+    def __init__(
+        self, trees: FeederTrees, weights: Floats, objective: str, options: GenerationalOptions
+    ) -> None:
+        self.trees, self.weights, self.options = trees, weights, options
+        self.objective, self.tried = objective, 0
+        self.known: dict[Tree, Floats] = {}
+        self.best: tuple[tuple[float, ...], Tree] = ((np.inf,) * 3, ())
+        self.log: list[dict[str, Any]] = []
 
-def _measure(
-    trees: FeederTrees,
-    population: list[_Chromosome],
-    known: dict[tuple[int, ...], Floats],
-    weights: Floats,
-) -> list[Floats]:
-    """Violation, unserved, value and squared violation of each chromosome's tree."""
-    new = list(dict.fromkeys(c.opens for c in population if c.opens not in known))
-    if new:
+    def fitness(self, population: list[Tree], generation: int) -> list[tuple[float, float]]:
+        """What tournaments compare: feasibility first, or the objective with its penalty."""
+        self._measure([tree for tree in dict.fromkeys(population) if tree not in self.known])
+        self.tried += len(population)
+        rows = [self.known[tree] for tree in population]
+        for tree, row in zip(population, rows, strict=True):
+            self.best = min(self.best, (tuple(map(float, row[:3])), tree))
+        self._note(generation, [float(row[2]) for row in rows if np.isfinite(row[2])])
+        if self.options.penalty is None:
+            return [(float(row[0]), float(row[2])) for row in rows]
+        grown = self.options.penalty * generation / self.options.generations
+        return [
+            (0.0, float(row[2] + grown * row[3])) if np.isfinite(row[3]) else (np.inf, np.inf)
+            for row in rows
+        ]
+
+    def _measure(self, new: list[Tree]) -> None:
+        """Violation, unserved, value and squared violation of trees."""
+        if not new:
+            return
         opens = np.array(new, dtype=np.int64).reshape(len(new), -1)
-        found = evaluate(trees.arrays, opens)
-        value = values(trees, opens, found, weights)
+        found = evaluate(self.trees.arrays, opens)
+        value = values(self.trees, opens, found, self.weights)
         over = np.where(found[:, VIOLATION] > WITHIN, found[:, VIOLATION], 0.0)
         rows = np.column_stack([over, found[:, UNSERVED], value, found[:, VIOLATION2]])
-        known.update(zip(new, rows, strict=True))
-    return [known[c.opens] for c in population]
+        self.known.update(zip(new, rows, strict=True))
 
-
-def _fitness(row: Floats, generation: int, options: ClassicOptions) -> tuple[float, float]:
-    """What tournaments compare: feasibility first, or the objective with its growing penalty."""
-    if options.penalty is None or not np.isfinite(row[3]):
-        return float(row[0]), float(row[2])
-    grown = options.penalty * generation / max(options.generations, 1)
-    return 0.0, float(row[2] + grown * row[3])
+    def _note(self, generation: int, finite: list[float]) -> None:
+        self.log.append(
+            {
+                "generation": generation,
+                "evaluations": self.tried,
+                "distinct_plans": len(self.known),
+                "best_violation": self.best[0][0],
+                "best_unserved": self.best[0][1],
+                f"best_{self.objective}": self.best[0][2],
+                f"mean_{self.objective}": sum(finite) / len(finite) if finite else None,
+            }
+        )
 
 
 class _Keys:
@@ -172,7 +120,7 @@ class _Keys:
     def __init__(self, trees: FeederTrees) -> None:
         self.trees = trees
 
-    def random(self) -> list[float]:
+    def create(self) -> list[float]:
         return [random.random() for _ in self.trees.branch]
 
     def mutate(self, genes: list[float], rate: float) -> None:
@@ -180,9 +128,8 @@ class _Keys:
             if random.random() < rate:
                 genes[k] = random.random()
 
-    def repair(self, chromosome: _Chromosome) -> None:
-        opens = self.trees.spanning(np.array(chromosome, dtype=float))
-        chromosome.opens = tuple(map(int, opens))
+    def repair(self, genes: list[float]) -> Tree:
+        return tuple(map(int, self.trees.spanning(np.array(genes, dtype=float))))
 
 
 class _Prufer:
@@ -193,23 +140,22 @@ class _Prufer:
         self.node = {int(n): k for k, n in enumerate(np.unique(trees.nodes))}
         self.ends = [(self.node[int(a)], self.node[int(b)]) for a, b in trees.nodes]
 
-    def random(self) -> list[int]:
+    def create(self) -> list[int]:
         priority = np.array([random.random() for _ in self.trees.branch])
         return self._encode(self.trees.spanning(priority))
 
     def mutate(self, genes: list[int], rate: float) -> None:
-        tools.mutUniformInt(genes, 0, len(self.node) - 1, rate)
+        mutate_integers(genes, len(self.node), rate)
 
-    def repair(self, chromosome: _Chromosome) -> None:
+    def repair(self, genes: list[int]) -> Tree:
         """Keep the edges that are branches, fill up at random; the genes become that tree's."""
-        wanted = {
-            (min(edge), max(edge)) for edge in prufer_decode(list(chromosome), len(self.node))
-        }
+        edges = prufer_decode(genes, len(self.node)) if len(self.node) > 1 else []
+        wanted = {(min(edge), max(edge)) for edge in edges}
         kept = [(min(a, b), max(a, b)) in wanted for a, b in self.ends]
         order = np.array([random.random() for _ in kept])
         opens = self.trees.spanning(np.where(kept, order, order + 1.0))
-        chromosome[:] = self._encode(opens)
-        chromosome.opens = tuple(map(int, opens))
+        genes[:] = self._encode(opens)
+        return tuple(map(int, opens))
 
     def _encode(self, opens: Ints) -> list[int]:
         closed = np.ones(len(self.ends), dtype=bool)

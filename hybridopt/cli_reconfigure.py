@@ -215,9 +215,9 @@ def _case(text: str) -> tuple[str, Any, tuple[str, ...], Any]:
 
 
 def _options(request: Request) -> ReconfigureOptions:
-    from hybridopt.classic_search import ClassicOptions
     from hybridopt.feeder_goal import Goal
     from hybridopt.reconfigure import EDGES, ReconfigureOptions
+    from hybridopt.solvers.generational import GenerationalOptions
     from hybridopt.tree_pareto import read_objectives
 
     def weights() -> tuple[float, ...]:
@@ -235,7 +235,7 @@ def _options(request: Request) -> ReconfigureOptions:
         lambda: () if request.pareto is None else read_objectives(request.pareto),
         lambda: _check(request),
     )
-    classic = ClassicOptions(penalty=request.penalty)
+    classic = GenerationalOptions(penalty=request.penalty)
     changes: dict[str, Any] = {
         name: getattr(request, name)
         for name in ("population", "generations", "mutation_rate", "crossover_rate")

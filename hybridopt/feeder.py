@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -143,3 +143,9 @@ class Feeder:
             load[0, :, b] -= p[:, k]
             load[1, :, b] -= q[:, k]
         return replace(self, load=load)
+
+
+def shown(names: list[Any], most: int = 12) -> str:
+    """A list in a message, cut where it is long."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(str(name) for name in names[:most]) + more

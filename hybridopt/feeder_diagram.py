@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hybridopt.feeder_layout import sketch
 from hybridopt.plots import NARROW, Chart, both
-from hybridopt.report_format import NBSP, fixed, power
+from hybridopt.report_format import fixed, power
 from hybridopt.report_scene import Labels
 from hybridopt.report_svg import (
     DEAD,
     INK,
-    MUTED,
     PAPER,
     PLAN,
     UNSERVED,
@@ -64,6 +64,8 @@ STROKES = {
     "opened": _Stroke(UNSERVED, 1.6, "5 3", "opened"),
     "newly_closed": _Stroke(PLAN, 3.0, "", "closed by the result"),
 }
+
+LEGEND = ("closed", "dead", "tie", "to_open", "to_close", "opened", "newly_closed", "faulted")
 
 
 def state_of(result: Reconfiguration, state: str) -> tuple[Bools, Any]:
@@ -141,11 +143,7 @@ class _Drawing:
         words = f"One-line diagram of the feeder {STATES[state]}"
         self.canvas = Canvas(width, self.fit.height, f"one-line-{state}-{width:.0f}", words)
         self.boxes: list[tuple[float, float, float, float]] = []
-        parts = [
-            (m, *a, *b)
-            for m, way in enumerate(self.fit.ways)
-            for a, b in zip(way[:-1], way[1:], strict=True)
-        ]
+        parts = [(m, *a, *b) for m, way in enumerate(self.fit.ways) for a, b in pairwise(way)]
         rows = np.array(parts, dtype=float).reshape(-1, 5)
         self.owner, self.segments = rows[:, 0].astype(int), rows[:, 1:]
         self._draw()
@@ -162,8 +160,8 @@ class _Drawing:
         for style in STROKES:
             for m in [m for m, s in enumerate(styles) if s == style]:
                 self._branch(m, style)
-        for bus, ends in self.fit.bars.items():
-            self._bar(bus, ends)
+        for bar, ends in self.fit.bars.items():
+            self._bar(bar, ends)
         for m, style in enumerate(styles):
             self._mark(m, style)
         for bus in range(self.feeder.n_bus):
@@ -218,8 +216,8 @@ class _Drawing:
         elif style == "faulted":
             lightning(self.canvas, spot, 1.5 * size, "mark-fault")
         elif style in ("to_open", "to_close"):
-            look = {"fill": PAPER, "stroke": colour, "stroke_width": 1.4}
-            box = {"width": 1.4 * size, "height": 1.4 * size, "class_": f"mark-{style}"}
+            look: Look = {"fill": PAPER, "stroke": colour, "stroke_width": 1.4}
+            box: Look = {"width": 1.4 * size, "height": 1.4 * size, "class_": f"mark-{style}"}
             x, y = spot - 0.7 * size
             self.canvas.add("rect", x=x, y=y, **box, **look)
         else:
@@ -313,12 +311,12 @@ class _Drawing:
         words = power(float(unit.p_mw.max()))
         long = 0.56 * self.font * len(words)
         spot = self.labels.place(at, self.radius + 8, (size + long / 2 + 2, size))
-        spot = at + [12.0, 12.0] if spot is None else spot
-        mark = spot - [long / 2 + 1, 0.0]
+        spot = at + 12.0 if spot is None else spot
+        mark = spot - np.array([long / 2 + 1, 0.0])
         self.canvas.path((at, mark), stroke=PLAN, stroke_width=1.3)
         row = {"kind": "dg", "name": f"at bus {self.feeder.bus_name[unit.bus]}"}
         draw_source(self.canvas, row | {"max_p_mw": unit.max_p_mw}, mark, size, "plan")
-        x, y = mark + [size + 3, 0.36 * self.font]
+        x, y = mark[0] + size + 3, mark[1] + 0.36 * self.font
         self._text(x, y, words, fill="#00664a", class_="unit", text_anchor="start")
 
     def _in_order(self) -> list[int]:
@@ -354,11 +352,9 @@ class _Drawing:
 
     def _legend(self, seen: list[str], top: float) -> float:
         """Explain the marks in use below the diagram; return the foot."""
-        items: list[tuple[Callable[[float, float], None], str]] = []
-        for style in ("closed", "dead", "tie", "to_open", "to_close", "opened", "newly_closed",
-                      "faulted"):  # fmt: skip
-            if style in seen:
-                items.append((self._sample(style), STROKES[style].words))
+        items: list[tuple[Callable[[float, float], None], str]] = [
+            (self._sample(style), STROKES[style].words) for style in LEGEND if style in seen
+        ]
         items.append((self._sample_source, "source"))
         if self.state == "after" and self.result.units:
             items.append((self._sample_unit, "distributed generator"))
@@ -409,7 +405,12 @@ class _Drawing:
             elif style == "faulted":
                 lightning(self.canvas, spot, 7.0, "")
             elif style in ("to_open", "to_close"):
-                box = {"width": 6.4, "height": 6.4, "stroke": stroke.colour, "stroke_width": 1.4}
+                box: Look = {
+                    "width": 6.4,
+                    "height": 6.4,
+                    "stroke": stroke.colour,
+                    "stroke_width": 1.4,
+                }
                 self.canvas.add("rect", x=x - 3.2, y=y - 3.2, fill=PAPER, **box)
 
         return draw
@@ -463,7 +464,8 @@ def _distance(spot: Floats, segments: Floats) -> Floats:
     size = np.maximum((along**2).sum(axis=1), 1e-9)
     share = np.clip(((spot - start) * along).sum(axis=1) / size, 0, 1)
     gap = spot - start - share[:, None] * along
-    return np.hypot(gap[:, 0], gap[:, 1])
+    distance: Floats = np.hypot(gap[:, 0], gap[:, 1])
+    return distance
 
 
 def cross(canvas: Canvas, spot: Floats, size: float, name: str) -> None:
@@ -488,4 +490,4 @@ def lightning(canvas: Canvas, spot: Floats, size: float, name: str) -> None:
     canvas.path(points, class_=name, **look)
 
 
-__all__ = ["MUTED", "STATES", "arrange", "dead_buses", "one_line", "state_of", "states"]
+__all__ = ["STATES", "arrange", "dead_buses", "one_line", "state_of", "states"]

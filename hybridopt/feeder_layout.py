@@ -108,8 +108,9 @@ def sketch(feeder: Feeder, closed: Bools, *, coordinates: bool | None = None) ->
             bars[bus] = min([*rows, spots[bus, 1]]), max([*rows, spots[bus, 1]])
             board.busbar(int(spots[bus, 0]), *(int(row) for row in bars[bus]))
     for m in np.flatnonzero(tree.uses):
-        ways[m] = _elbow(spots, int(ends[m, 0]), int(ends[m, 1]), tree, bars)
-        board.occupy(ways[m])
+        elbow = _elbow(spots, int(ends[m, 0]), int(ends[m, 1]), tree, bars)
+        board.occupy(elbow)
+        ways[m] = elbow
     for m, way in zip(np.flatnonzero(~tree.uses), board.connect(pairs), strict=True):
         ways[m] = spots[ends[m]] if way is None else way
     return Sketch(feeder, spots, tuple(w for w in ways if w is not None), bars, placed=False)
@@ -347,9 +348,9 @@ def _rows(sketch: Sketch, width: float, margin: float, head: float) -> Diagram:
         height = margin * 2 + down * (last - first)[1]
 
     def put(points: Floats) -> Floats:
-        turned: Floats = points - first
-        turned = (turned[:, ::-1] if upright else turned) * room + origin
-        return turned
+        from_first = points - first
+        put_there: Floats = (from_first[:, ::-1] if upright else from_first) * room + origin
+        return put_there
 
     bars = {
         bus: put(np.array([[spots[bus, 0], low], [spots[bus, 0], high]]))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandapower as pp
 import pandas as pd
 
-from hybridopt.network_switched import switched_net
+from hybridopt.network_switched import save_net, switched_net
 from hybridopt.output import versions, write_json
 from hybridopt.result_folder import replace_folder
 from hybridopt.supply import dead_sections
@@ -273,7 +272,7 @@ def write_reconfiguration(result: Reconfiguration, folder: Path, factors: Any = 
             pd.DataFrame(steps).to_csv(fresh / "steps.csv", index=False)
         if result.pareto:
             pd.DataFrame(result.pareto).to_csv(fresh / "pareto.csv", index=False)
-        pp.to_json(configured_net(result, factors), str(fresh / "network.json"))
+        save_net(configured_net(result, factors), fresh / "network.json")
         from hybridopt.feeder_report import write_feeder_report
 
         write_feeder_report(result, fresh)

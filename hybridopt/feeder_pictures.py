@@ -60,9 +60,10 @@ OBJECTIVES = {
     "loss_kw": "Losses, kW",
     "loss_kwh": "Losses, kWh",
     "switching_operations": "Switching operations",
+    "voltage_drop_pu": "Voltage drop over all branches, pu",
     "max_voltage_drop_pu": "Largest voltage drop, pu",
     "min_vm_pu": "Lowest voltage, pu",
-    "load_balance": "Load balance",
+    "load_balance": "Mean squared loading",
 }
 
 
@@ -149,8 +150,8 @@ def _band(frame: Frame, vm: Floats, fill: str) -> None:
     low = np.where(np.isfinite(vm), vm, np.inf).min(axis=0)
     high = np.where(np.isfinite(vm), vm, -np.inf).max(axis=0)
     for run in _runs(np.where(np.isfinite(low), low, np.nan)):
-        there = [(frame.x(k), frame.y(high[k])) for k in run]
-        back = [(frame.x(k), frame.y(low[k])) for k in run[::-1]]
+        there = [(frame.x(float(k)), frame.y(high[k])) for k in run]
+        back = [(frame.x(float(k)), frame.y(low[k])) for k in run[::-1]]
         look: Look = {"fill": fill, "fill_opacity": 0.6}
         frame.canvas.path([*there, *back], class_="band", **look)
 
@@ -158,12 +159,16 @@ def _band(frame: Frame, vm: Floats, fill: str) -> None:
 def _voltages(frame: Frame, vm: Floats, feeder: Feeder, colour: str, words: str) -> None:
     look: Look = {"stroke": colour, "stroke_width": 1.7, "stroke_linejoin": "round"}
     for run in _runs(vm):
-        frame.canvas.path([(frame.x(k), frame.y(vm[k])) for k in run], class_="profile", **look)
+        frame.canvas.path(
+            [(frame.x(float(k)), frame.y(vm[k])) for k in run], class_="profile", **look
+        )
     if feeder.n_bus <= MARKED:
         r = 2.6 if frame.x.end - frame.x.start > 9 * feeder.n_bus else 1.6
         for k in np.flatnonzero(np.isfinite(vm)):
             tip = f"Bus {feeder.bus_name[k]}, {words}: {fixed(float(vm[k]), 4)} pu"
-            frame.canvas.add("circle", tip=tip, cx=frame.x(k), cy=frame.y(vm[k]), r=r, fill=colour)
+            frame.canvas.add(
+                "circle", tip=tip, cx=frame.x(float(k)), cy=frame.y(vm[k]), r=r, fill=colour
+            )
 
 
 def _lowest(frame: Frame, result: Reconfiguration, shown: Sequence[str]) -> None:
@@ -175,7 +180,7 @@ def _lowest(frame: Frame, result: Reconfiguration, shown: Sequence[str]) -> None
         k = int(np.nanargmin(vm))
         words = f"{fixed(float(vm[k]), 4)} pu at bus {result.feeder.bus_name[k]}"
         half = 3.2 * len(words)
-        x = float(np.clip(frame.x(k), frame.x.start + half + 2, frame.x.end - half))
+        x = float(np.clip(frame.x(float(k)), frame.x.start + half + 2, frame.x.end - half))
         y = frame.y(vm[k]) + 16
         if y > frame.y.start - 3:
             y = frame.y(vm[k]) - 9
@@ -185,7 +190,7 @@ def _lowest(frame: Frame, result: Reconfiguration, shown: Sequence[str]) -> None
         look: Look = {"stroke": PAPER, "stroke_width": 3, "paint_order": "stroke"}
         look |= {"text_anchor": "middle", "font_weight": 600, "class_": "lowest"}
         dot: Look = {"r": 4.2, "fill": "none", "stroke": COLOURS[state], "stroke_width": 1.6}
-        frame.canvas.add("circle", cx=frame.x(k), cy=frame.y(vm[k]), **dot)
+        frame.canvas.add("circle", cx=frame.x(float(k)), cy=frame.y(vm[k]), **dot)
         frame.canvas.text(x, y, words, fill=COLOURS[state], **look)
 
 
@@ -251,7 +256,8 @@ def pareto_front(result: Reconfiguration) -> Chart | None:
     if len(keys) < 2:
         return None
     across = next((key for key in keys if key.startswith("loss")), keys[0])
-    others = [key for key in keys if key != across][:3]
+    varied = [key for key in keys if len({row[key] for row in result.pareto}) > 1]
+    others = [key for key in varied or keys if key != across][:3]
     return both(lambda width: _front(width, result.pareto, across, others))
 
 
@@ -323,7 +329,11 @@ def _distance(feeder: Feeder, closed: Bools) -> NDArray[np.int64]:
 
 def day(result: Reconfiguration) -> Chart | None:
     """Losses of each hour before and after; None for one hour, or without a power flow."""
-    shown = [s for s in ("before", "after") if _solved(state_of(result, s)[1])]
+    shown = [
+        s
+        for s in ("before", "after")
+        if _solved(state_of(result, s)[1]) and result.feeder.is_radial(state_of(result, s)[0])
+    ]
     if result.feeder.n_t < 2 or not shown:
         return None
     losses = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -28,7 +29,7 @@ def _compiled(function: Function) -> Function:
 
 
 @_compiled
-def _route(  # noqa: C901, PLR0912 (a kernel)
+def _route(  # noqa: C901, PLR0912, PLR0915 (a kernel)
     blocked: Any, across: Any, down: Any, lanes: int, start: Any, goal: Any
 ) -> Any:
     """Cheapest way between two fields by A*; rows (x, y), none where there is no way.
@@ -126,7 +127,7 @@ class Board:
     def occupy(self, way: Floats) -> None:
         """Mark the fields of a way given in columns and rows, of horizontal and vertical parts."""
         points = np.rint((way - self.first) * self.lanes).astype(int)
-        for (x, y), (u, v) in zip(points[:-1], points[1:], strict=True):
+        for (x, y), (u, v) in pairwise(points):
             if y == v:
                 self.across[min(x, u) : max(x, u), y] = 1
             else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridopt.errors import NoSolutionError
+from hybridopt.feeder import shown
 from hybridopt.solvers import radial
 from hybridopt.solvers.radial import RadialArrays
 from hybridopt.solvers.trees import kruskal
@@ -76,7 +77,8 @@ class FeederTrees:
 
     def normal_tree(self) -> Ints:
         """The normal state made radial and as far as ties can feed it, with few operations."""
-        return self.spanning(np.select([self.arrays.normal == 1, self.arrays.normal < 0], [0.0, 2.0], 1.0))
+        normal = self.arrays.normal
+        return self.spanning(np.select([normal == 1, normal < 0], [0.0, 2.0], 1.0))
 
 
 def feeder_trees(feeder: Feeder) -> FeederTrees:
@@ -89,8 +91,6 @@ def feeder_trees(feeder: Feeder) -> FeederTrees:
     """
     lost = unreachable(feeder)
     if lost.size:
-        from hybridopt.network_feeder import shown
-
         buses = shown([feeder.bus_name[b] for b in lost])
         raise NoSolutionError(
             f"no radial configuration can feed {buses}: every way to a source is open and may not "

@@ -10,7 +10,7 @@ import pandas as pd
 from pandapower.pypower.idx_brch import BR_R, BR_X, F_BUS, T_BUS, TAP
 
 from hybridopt.errors import Finding, InputError
-from hybridopt.feeder import Feeder
+from hybridopt.feeder import Feeder, shown
 from hybridopt.network_branches import branch_limits, number_column, per_unit_tables, two_ports
 from hybridopt.network_findings import network_findings
 from hybridopt.network_grid import _coordinates
@@ -355,12 +355,6 @@ def check_feeder(feeder: Feeder) -> None:
         findings.append(Finding(feeder.name, message))
     if findings:
         raise InputError(findings)
-
-
-def shown(names: list[Any], most: int = 12) -> str:
-    """A list in a message, cut where it is long."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(str(name) for name in names[:most]) + more
 
 
 def _fixed_loops(feeder: Feeder) -> list[list[int]]:

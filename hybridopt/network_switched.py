@@ -14,6 +14,7 @@ from hybridopt.network_feeder import SWITCH_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -48,8 +49,9 @@ def switched_net(
     fault : branches out of service
     """
     net = copy.deepcopy(net)
-    for m in np.flatnonzero(closed != feeder.closed):
-        _switch(net, feeder.branch_kind[m], int(feeder.branch_index[m]), on=bool(closed[m]))
+    for changed in np.flatnonzero(closed != feeder.closed).tolist():
+        index = int(feeder.branch_index[changed])
+        _switch(net, feeder.branch_kind[changed], index, on=bool(closed[changed]))
     for m in fault:
         kind, index = feeder.branch_kind[m], int(feeder.branch_index[m])
         if kind == "switch":
@@ -148,8 +150,8 @@ def referee(
     return {
         "hours_checked": feeder.n_t - failed,
         "hours_failed": failed,
-        "loss_kw": None if failed else total * 1e3,
-        "max_loss_difference_kw": None if failed else abs(total - loss_mw) * 1e3,
+        "loss_kw": None if failed else float(total) * 1e3,
+        "max_loss_difference_kw": None if failed else float(abs(total - loss_mw)) * 1e3,
         "max_vm_difference_pu": worst_vm if failed < feeder.n_t else None,
         "max_loading_percent": loading,
     }
@@ -186,3 +188,8 @@ def meshed_flow(net: Any, feeder: Feeder, factors: Any = None) -> FeederFlow | N
     }
     none = np.zeros((feeder.n_t, feeder.n_branch))
     return FeederFlow(vm, none, none, measures)
+
+
+def save_net(net: Any, path: Path) -> None:
+    """Write a net as pandapower's ``.json``."""
+    pp.to_json(net, str(path))

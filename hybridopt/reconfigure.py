@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridopt.classic_search import ENCODINGS, ClassicOptions, search_classic
+from hybridopt.classic_search import ENCODINGS, search_classic
 from hybridopt.errors import Finding, InputError, NoSolutionError
 from hybridopt.feeder_goal import Goal
 from hybridopt.feeder_result import Reconfiguration
@@ -17,6 +17,7 @@ from hybridopt.feeder_trees import fed_trees, feeder_trees, power_flow
 from hybridopt.network_feeder import feeder_from_net
 from hybridopt.network_switched import meshed_flow, referee
 from hybridopt.progress import NoProgress
+from hybridopt.solvers.generational import GenerationalOptions
 from hybridopt.solvers.radial import MEASURES, WITHIN, evaluate
 from hybridopt.supply import switching_steps, with_shedding
 from hybridopt.tree_pareto import pareto_front
@@ -64,7 +65,7 @@ class ReconfigureOptions:
     goal: Goal = field(default_factory=Goal)
     encoding: str = EDGES
     changes: dict[str, Any] = field(default_factory=dict)
-    classic: ClassicOptions = field(default_factory=ClassicOptions)
+    classic: GenerationalOptions = field(default_factory=GenerationalOptions)
     fault: tuple[str, ...] = ()
     dg: DGOptions | None = None
     fixed_topology: bool = False
@@ -299,7 +300,8 @@ def _better_of(trees: FeederTrees, search: TreeSearch, proof: Proof, weights: Fl
     measures = evaluate(trees.arrays, opens)
     over = np.where(measures[:, 1] > WITHIN, measures[:, 1], 0.0)
     keys = list(zip(over, values(trees, opens, measures, weights), strict=True))
-    return opens[0] if keys[0] <= keys[1] else opens[1]
+    best: Ints = opens[0] if keys[0] <= keys[1] else opens[1]
+    return best
 
 
 def _collapse(feeder: Feeder, tried: int) -> str:

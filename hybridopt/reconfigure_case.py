@@ -28,8 +28,7 @@ def feeder_case(scenario: Scenario) -> tuple[str, Any, tuple[str, ...], Any]:
     keys = zip(feeder.branch_kind, feeder.branch_index.tolist(), strict=True)
     known = dict(zip(keys, feeder.branch_name, strict=True))
     fault = tuple(
-        str(known[grid.branch_kind[m], int(grid.branch_index[m])])
-        for m in event.branches
+        str(known[grid.branch_kind[m], int(grid.branch_index[m])]) for m in event.branches
     )
     at = [scenario.net_bus_position[int(bus)] for bus in scenario.net.load.bus]
     return name, scenario.net, fault, scenario.horizon.load_factor[:, at]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hybridopt.plots import MOST_BUSES, plot_buses, plot_dispatch
 from hybridopt.report_facts import (
@@ -57,20 +56,31 @@ def write_report(folder: Path) -> Path:
     InputError
         When the directory has no summary.json, or a file in it can't be read.
     """
-    page = render(read_run(folder))
-    path = folder / "report.html"
+    return save_page(render(read_run(folder)), folder)
+
+
+def save_page(page: str, folder: Path) -> Path:
+    """Write a page as the folder's ``report.html``, as a whole or not at all."""
     unfinished = folder / f".report-{os.getpid()}.html"
     unfinished.write_text(page, encoding="utf-8")
-    return unfinished.replace(path)
+    return unfinished.replace(folder / "report.html")
 
 
 def render(run: RunFiles) -> str:
     """Return the whole page; everything that comes from the data is escaped."""
+    return fill_page("report.html", _content(run))
+
+
+def fill_page(template: str, content: dict[str, Any]) -> str:
+    """Fill a template; what it is filled with is escaped."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("hybridopt"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    source = files("hybridopt").joinpath("templates/report.html").read_text(encoding="utf-8")
-    return environment.from_string(source).render(_content(run))
+    return environment.get_template(template).render(content)
 
 
 def _content(run: RunFiles) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def with_shedding(trees: FeederTrees) -> FeederTrees:
     last, count as no switching operation, and stand for nothing in the feeder.
     """
     arrays = trees.arrays
-    n, m = len(trees.bus), len(trees.branch)
+    n = len(trees.bus)
     loaded = np.flatnonzero((arrays.load != 0).any(axis=(0, 2)) & (arrays.source == 0))
     more = len(loaded)
     ends = np.concatenate([arrays.ends, np.column_stack([np.full(more, n), loaded])])

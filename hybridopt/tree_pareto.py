@@ -6,12 +6,11 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from deap import base, tools
 
 from hybridopt.errors import Finding, InputError
 from hybridopt.feeder_goal import PARTS, operations
-from hybridopt.solvers.genetic import own_random
-from hybridopt.solvers.radial import ITERATIONS, LOSS, MIN_VM, VIOLATION, WITHIN, evaluate
+from hybridopt.solvers.nsga2 import spread
+from hybridopt.solvers.radial import ITERATIONS, LOSS, VIOLATION, WITHIN, evaluate
 from hybridopt.tree_proof import all_batches
 from hybridopt.tree_search import TreeOperators, improved
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from hybridopt.feeder_trees import FeederTrees
     from hybridopt.progress import Progress
+    from hybridopt.solvers.search import Genome
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -121,18 +121,6 @@ def _exact(
     return held
 
 
-class _Fitness(base.Fitness):  # type: ignore[misc]
-    weights: tuple[float, ...] = (-1.0,)
-
-
-class _Individual(list[int]):
-    """A tree's open branches with DEAP's fitness."""
-
-    def __init__(self, opens: Any, fitness: Any) -> None:
-        super().__init__(map(int, opens))
-        self.fitness = fitness()
-
-
 def _search(
     trees: FeederTrees,
     names: Sequence[str],
@@ -140,53 +128,39 @@ def _search(
     progress: Progress,
     starts: Sequence[Ints],
 ) -> list[tuple[Ints, Floats, Floats]]:
-    fitness = type("Fitness", (_Fitness,), {"weights": (-1.0,) * (len(names) + 1)})
     ways, rng = TreeOperators(trees), random.Random(seed)
     archive: dict[tuple[int, ...], tuple[Floats, Floats]] = {}
 
-    def measured(population: list[_Individual]) -> list[_Individual]:
+    def measure(population: list[list[Any]]) -> list[tuple[float, ...]]:
         opens = np.array(population, dtype=np.int64).reshape(len(population), -1)
         measures = evaluate(trees.arrays, opens)
         points = _objectives(trees, opens, measures, names)
-        for individual, row, point in zip(population, measures, points, strict=True):
+        found = []
+        for genome, row, point in zip(population, measures, points, strict=True):
             over = float(row[VIOLATION]) if row[VIOLATION] > WITHIN else 0.0
             bad = row[ITERATIONS] <= 0
             # What breaks limits is behind in everything: its distance goes on every objective.
             push = 1e9 if bad else 1e3 * over
-            individual.fitness.values = (push, *(np.nan_to_num(point, posinf=1e9) + push))
+            found.append(tuple(map(float, np.nan_to_num(point, posinf=1e9) + push)))
             if not bad and over == 0.0:
-                archive[tuple(sorted(individual))] = point, row
-        return population
+                archive[tuple(sorted(genome))] = point, row
+        return found
 
-    first = [np.asarray(start) for start in starts] or [trees.normal_tree()]
+    seeds = [np.asarray(start) for start in starts] or [trees.normal_tree()]
     for name in names:  # the ends of the front
         weights = np.zeros(len(PARTS))
         weights[PARTS.index(name)] = 1.0
         weights[0] += 1e-6
-        first += [improved(trees, start, weights) for start in first[:2]]
-    population = [_Individual(opens, fitness) for opens in first[:POPULATION]]
-    while len(population) < POPULATION:
-        population.append(_Individual(ways.kick(list(map(int, rng.choice(first))), rng), fitness))
-    with progress.task("Pareto front", GENERATIONS) as advance, own_random(rng):
-        population = tools.selNSGA2(measured(population), POPULATION)
-        for _ in range(GENERATIONS):
-            children = []
-            for _ in range(POPULATION):
-                mother, father = tools.selTournamentDCD(population, 4)[:2]
-                child = list(mother)
-                if random.random() < 0.5:
-                    child = ways.cross(child, list(father), rng_of_global)
-                if random.random() < 0.7 or child == list(mother):
-                    child = ways.kick(child, rng_of_global)
-                children.append(_Individual(child, fitness))
-            population = tools.selNSGA2(population + measured(children), POPULATION)
-            advance()
+        seeds += [improved(trees, start, weights) for start in seeds[:2]]
+    first: list[Genome] = [list(map(int, opens)) for opens in seeds[:POPULATION]]
+    while len(first) < POPULATION:
+        first.append(ways.kick(rng.choice(first), rng))
+    with progress.task("Pareto front", GENERATIONS) as advance:
+        n = len(names)
+        spread(first, measure, ways.cross, ways.kick, n, GENERATIONS, seed, advance)
     found = list(archive.items())
     points = np.array([point for _, (point, _) in found]).reshape(len(found), len(names))
     return [
         (np.array(found[k][0], dtype=np.int64), points[k], found[k][1][1])
         for k in non_dominated(points)
     ]
-
-
-rng_of_global: Any = random  # inside own_random the module's functions continue the run's own

@@ -245,7 +245,7 @@ class _Task(TreeOperators):
             return list(self.given[self.created - 1])
         if self.created <= len(self.starts):
             return list(map(int, self.starts[self.created - 1]))
-        start = list(map(int, self.starts[self.created % len(self.starts)]))
+        start: Genome = list(map(int, self.starts[self.created % len(self.starts)]))
         return self.kick(start, rng, most=max(self.trees.n_open // 2, 1))
 
     def evaluate(self, solutions: Sequence[Tree], _: TreeValue | None) -> Iterator[TreeValue]:

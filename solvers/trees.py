@@ -94,9 +94,9 @@ def _contracted(nodes: Any, n_node: int, cuttable: Any) -> tuple[Any, int]:
     """Ends of all branches where those that may not be cut are contracted; the nodes left."""
     parent = np.arange(n_node)
     for a, b in nodes[~cuttable]:
-        parent[_find.py_func(parent, int(a))] = _find.py_func(parent, int(b))
-    roots = np.array([_find.py_func(parent, i) for i in range(n_node)])
-    used, new = np.unique(roots[np.unique(nodes)], return_inverse=True)
+        parent[_find(parent, int(a))] = _find(parent, int(b))
+    roots = np.array([_find(parent, i) for i in range(n_node)])
+    used = np.unique(roots[np.unique(nodes)])
     of_root = {int(root): k for k, root in enumerate(used)}
     return np.array([[of_root[int(roots[a])], of_root[int(roots[b])]] for a, b in nodes]), len(used)
 
@@ -112,7 +112,7 @@ def all_trees(nodes: Any, n_node: int, cuttable: Any) -> Iterator[Any]:
     nodes : (n_branch, 2) ends, sources merged into one
     cuttable : (n_branch,) the others stay closed
     """
-    ends, count = _contracted(nodes, n_node, cuttable)
+    ends, _ = _contracted(nodes, n_node, cuttable)
     loose = [int(m) for m in np.flatnonzero(cuttable & (ends[:, 0] == ends[:, 1]))]
     usable = [int(m) for m in np.flatnonzero(cuttable & (ends[:, 0] != ends[:, 1]))]
     chains, n_junction = _chains(ends, usable)
@@ -129,20 +129,7 @@ def _chains(ends: Any, usable: list[int]) -> tuple[list[tuple[int, int, list[int
 
     A chain that returns to its junction is a loop of its own.
     """
-    at: dict[int, set[int]] = {}
-    for m in usable:
-        for node in ends[m]:
-            at.setdefault(int(node), set()).add(m)
-    left = [node for node, own in at.items() if len(own) == 1]
-    while left:  # leaves, whose branches are in every tree
-        node = left.pop()
-        if len(at[node]) != 1:
-            continue
-        m = at[node].pop()
-        other = int(ends[m].sum()) - node
-        at[other].discard(m)
-        if len(at[other]) == 1:
-            left.append(other)
+    at = _without_leaves(ends, usable)
     junctions = {node for node, own in at.items() if len(own) > 2}
     seen: set[int] = set()
     chains = []
@@ -171,6 +158,25 @@ def _chains(ends: Any, usable: list[int]) -> tuple[list[tuple[int, int, list[int
             last, chain = follow(node, rest[0])
             chains.append((place[node], place[node], chain))
     return chains, len(place)
+
+
+def _without_leaves(ends: Any, usable: list[int]) -> dict[int, set[int]]:
+    """Branches at each node, those left out that lead to nothing and are in every tree."""
+    at: dict[int, set[int]] = {}
+    for m in usable:
+        for node in ends[m]:
+            at.setdefault(int(node), set()).add(m)
+    left = [node for node, own in at.items() if len(own) == 1]
+    while left:
+        node = left.pop()
+        if len(at[node]) != 1:
+            continue
+        m = at[node].pop()
+        other = int(ends[m].sum()) - node
+        at[other].discard(m)
+        if len(at[other]) == 1:
+            left.append(other)
+    return at
 
 
 def _cuts(chains: list[tuple[int, int]], n_junction: int) -> Iterator[list[int]]:

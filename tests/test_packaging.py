@@ -60,8 +60,10 @@ LAYERS = [
         "elements",
         "doctor",
     ],
+    ["feeder_goal", "feeder_trees", "feeder_result"],
     ["network", "network_*", "export", "verify"],
-    ["feeder_*", "tree_search"],
+    ["feeder_profiles", "feeder_dispatch", "loss_reduction", "tree_*", "classic_search", "supply"],
+    ["dg_search"],
     [
         "checkpoint",
         "plan_search",
@@ -72,6 +74,7 @@ LAYERS = [
         "resilience",
         "restore",
         "reconfigure",
+        "reconfigure_case",
         "allocate",
         "siting",
     ],
@@ -86,6 +89,7 @@ LAYERS = [
         "report",
         "report_*",
         "plots",
+        "feeder_*",
         "cli",
         "cli_*",
         "__main__",
@@ -95,7 +99,7 @@ APART = ("models", "solvers", "cases")
 ONLY_IN = {
     "pandapower": ["network", "network_*", "verify", "plots", "export"],
     "simbench": ["network", "network_*"],
-    "deap": ["solvers.genetic"],
+    "deap": ["solvers.genetic", "solvers.generational", "solvers.nsga2"],
     "cyipopt": ["solvers.ipopt", "solvers.available"],
 }
 
