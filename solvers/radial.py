@@ -40,8 +40,12 @@ MEASURES = (
 UNSERVED, VIOLATION, LOSS, DROP, MAX_DROP, BALANCE, MIN_VM, ITERATIONS, VIOLATION2 = range(9)
 N_MEASURES = len(MEASURES)
 
-SWEEPS = 300  # at most; the slowest power flows that exist lie close to collapse
+SWEEPS = 3000  # at most; the slowest power flows that exist lie close to collapse
+SLOW = 40  # sweeps, after which steps that remain are estimated
 COLLAPSED = 8  # sweeps without a voltage behind some branch, after which there is none
+PATIENCE = 60  # and where demand depends on voltage
+DAMPED = 0.2  # share of each step then taken, if estimates fail
+LEAST2 = 1e-3  # squared voltage that none is put below, pu
 MOST_DROP2 = 9.0  # squared voltage along one branch that no power flow reaches, pu
 TOLERANCE = 1e-10  # of squared voltages, between sweeps
 SAME = 1e-12  # relative difference of objectives that is none
@@ -222,17 +226,117 @@ def _demand(net: Any, n: int, order: Any, term: Any, v: Any, p: Any, q: Any) -> 
 
 
 @_compiled
+def _inward(n: int, up: Any, term: Any, v: Any, p: Any, q: Any) -> None:
+    """Add to the power that enters each place what flows on from it, at the voltages so far."""
+    for k in range(n - 1, -1, -1):
+        i = up[k]
+        if i < 0:
+            continue
+        r, x, behind, most = term[k, 0], term[k, 1], term[k, 4], term[k, 7]
+        for t in range(p.shape[1]):
+            pk, qk = p[k, t], q[k, t]
+            current2 = min((pk * pk + qk * qk) * behind / v[k, t], most)
+            p[i, t] += pk + r * current2
+            q[i, t] += qk + x * current2
+
+
+@_compiled
+def _outward(n: int, up: Any, term: Any, v: Any, p: Any, q: Any) -> Any:
+    """Voltages behind each branch; the largest change, and what is negative without any."""
+    change, lowest = 0.0, 1.0
+    for k in range(n):
+        i = up[k]
+        if i < 0:
+            continue
+        r, x, z2, before, behind = term[k, 0], term[k, 1], term[k, 2], term[k, 3], term[k, 4]
+        for t in range(p.shape[1]):
+            pk, qk = p[k, t], q[k, t]
+            half = 0.5 * v[i, t] * before - r * pk - x * qk
+            root = half * half - z2 * (pk * pk + qk * qk)
+            lowest = min(lowest, min(root, half))
+            new = max((half + np.sqrt(max(root, 0.0))) * behind, LEAST2)
+            change = max(change, abs(new - v[k, t]))
+            v[k, t] = new
+    return change, lowest
+
+
+@_compiled
+def _steer(v: Any, old: Any, step: Any, n: int, tolerance: float, slow: bool) -> bool:
+    """Go where a geometric series of steps leads (Aitken), of hours that swing or creep.
+
+    step holds the last step of each hour, zero after one that was altered. Near collapse, steps
+    from above shrink ever less, so that a creeping hour is not led beyond its solution.
+    """
+    led = False
+    for t in range(v.shape[1]):
+        along = squares = moved = 0.0
+        for k in range(n):
+            along += (v[k, t] - old[k, t]) * step[k, t]
+            squares += step[k, t] * step[k, t]
+            moved = max(moved, abs(v[k, t] - old[k, t]))
+        rate = along / squares if squares > 0.0 and moved > tolerance else 0.0
+        lead = rate < -0.25 or (slow and 0.5 < rate < 1.0)
+        led = led or lead
+        for k in range(n):
+            change = v[k, t] - old[k, t]
+            step[k, t] = 0.0 if lead else change
+            if lead:
+                v[k, t] = max(v[k, t] + change * rate / (1.0 - rate), LEAST2)
+    return led
+
+
+@_compiled
+def _persist(
+    net: Any, n: int, order: Any, up: Any, term: Any, v: Any, p: Any, q: Any, tolerance: float
+) -> int:
+    """Settle what sweeps do slowly or from another start; as :func:`_settle`.
+
+    Begins above all solutions, first with estimated steps, then, if those fail, without.
+    """
+    hours = p.shape[1]
+    old, step = np.empty((n, hours)), np.zeros((n, hours))
+    top = net.source.max()
+    for steers in (True, False):
+        step[:] = 0.0
+        for k in range(n):
+            if up[k] >= 0:
+                v[k] = top
+        collapsed = 0
+        for sweep in range(1, SWEEPS + 1):
+            old[:] = v[:n]
+            _demand(net, n, order, term, v, p, q)
+            _inward(n, up, term, v, p, q)
+            change, lowest = _outward(n, up, term, v, p, q)
+            if lowest >= 0.0 and change < tolerance:
+                return SLOW + sweep
+            collapsed = collapsed + 1 if lowest < 0.0 else 0
+            if collapsed >= (PATIENCE if net.has[0] else COLLAPSED):
+                break
+            if steers:
+                _steer(v, old, step, n, tolerance, sweep > 8)
+            elif net.has[0]:
+                for k in range(n):
+                    v[k] = old[k] + DAMPED * (v[k] - old[k])
+    return -SLOW - sweep
+
+
+@_compiled
 def _settle(
     net: Any, n: int, order: Any, up: Any, term: Any, v: Any, p: Any, q: Any, tolerance: float
 ) -> int:
     """Sweep until the voltages stand still; the number of sweeps, negative without solution.
 
     v holds the start, and afterwards the squared voltages; p and q the powers that enter each place
-    from above, behind the branch.
+    from above, behind the branch. Where demand does not depend on voltage, sweeps that begin above
+    all solutions fall towards the highest one and do not miss it.
     """
     hours = p.shape[1]
-    collapsed = 0
-    for sweep in range(1, SWEEPS + 1):
+    top = net.source.max()
+    high = not net.has[0]
+    for k in range(n):
+        high = high and (up[k] < 0 or v[k, 0] == top)
+    collapsed, last = 0, 0.0
+    for sweep in range(1, SLOW + 1):
         _demand(net, n, order, term, v, p, q)
         for k in range(n - 1, -1, -1):
             i = up[k]
@@ -256,16 +360,21 @@ def _settle(
                 root = half * half - z2 * (pk * pk + qk * qk)
                 lowest = min(lowest, min(root, half))
                 new = (half + np.sqrt(max(root, 0.0))) * behind
-                new = max(new, 1e-3)
+                new = max(new, LEAST2)
                 change = max(change, abs(new - v[k, t]))
                 v[k, t] = new
         if lowest < 0.0:
             collapsed += 1
             if collapsed >= COLLAPSED:
-                return -sweep
-        elif change < tolerance:
+                if high:
+                    return -sweep
+                break
+        elif change < tolerance or (
+            change < 100.0 * tolerance and change * change < tolerance * (last - change)
+        ):  # what later changes add up to, each less than the one before by the same factor
             return sweep
-    return -SWEEPS
+        last = change
+    return _persist(net, n, order, up, term, v, p, q, tolerance)
 
 
 @_compiled
@@ -855,10 +964,14 @@ def loss_slopes(net: Any, opens: Any) -> Any:
 @_compiled
 def _inject(net: Any, load: Any, sites: Any, p: Any, q: Any) -> None:
     """Make the net's demand the given one less the output of units."""
-    net.load[P], net.load[Q] = load[P], load[Q]
+    hours = net.dt.size
+    for bus in range(net.source.size):
+        for t in range(hours):
+            net.load[P, bus, t], net.load[Q, bus, t] = load[P, bus, t], load[Q, bus, t]
     for s in range(sites.size):
-        net.load[P, sites[s]] -= p[s]
-        net.load[Q, sites[s]] -= q[s]
+        for t in range(hours):
+            net.load[P, sites[s], t] -= p[s, t]
+            net.load[Q, sites[s], t] -= q[s, t]
 
 
 @_compiled
@@ -1084,7 +1197,7 @@ def _move_site(  # noqa: C901, PLR0912
     p: Any,
     q: Any,
     score: Any,
-    works: Any,
+    work: Any,
     room: Any,
     start: Any,
     trial_p: Any,
@@ -1094,7 +1207,7 @@ def _move_site(  # noqa: C901, PLR0912
 
     Tried are buses next to it along any branch, and those where a unit alone would save most.
     """
-    work, units = works, sites.size
+    units = sites.size
     n = net.source.size
     worth = np.empty(n)
     tried = 0
@@ -1233,6 +1346,8 @@ def place_units(
     tried = 1
     if score[1] == np.inf and not switch:
         return score[0], score[1], tried
+    best, kept_opens, kept_sites = score, opens.copy(), sites.copy()
+    kept_p, kept_q = p.copy(), q.copy()
     while True:
         if switch:
             _inject(net, load, sites, p, q)
@@ -1244,12 +1359,12 @@ def place_units(
             score, _ = _rate(
                 net, load, terms, is_open, sites, p, q, work, room, start, RATING_ROUNDS
             )
-        improved, score, count = _move_site(
+        _, score, count = _move_site(
             net, load, terms, is_open, sites, p, q, score, work, room, start, trial_p, trial_q
         )
         tried += count
-        if not improved and switch:
-            improved, score, count = _exchange_rated(
+        if switch and not _less(score, best):
+            _, score, count = _exchange_rated(
                 net,
                 load,
                 terms,
@@ -1267,5 +1382,8 @@ def place_units(
                 trial_q,
             )
             tried += count
-        if not improved:
-            return score[0], score[1], tried
+        if not _less(score, best):  # with limits, new ratings may be worse than the old ones
+            opens[:], sites[:], p[:], q[:] = kept_opens, kept_sites, kept_p, kept_q
+            return best[0], best[1], tried
+        best = score
+        kept_opens[:], kept_sites[:], kept_p[:], kept_q[:] = opens, sites, p, q
