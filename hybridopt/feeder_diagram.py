@@ -11,7 +11,7 @@ import numpy as np
 
 from hybridopt.feeder_layout import sketch
 from hybridopt.plots import NARROW, Chart, both
-from hybridopt.report_format import fixed, power
+from hybridopt.report_format import NBSP, fixed
 from hybridopt.report_scene import Labels
 from hybridopt.report_svg import (
     DEAD,
@@ -166,8 +166,8 @@ class _Drawing:
             self._mark(m, style)
         for bus in range(self.feeder.n_bus):
             self._bus(bus)
-        for bus in np.flatnonzero(self.feeder.source_vm > 0):
-            self._source(int(bus))
+        for source in np.flatnonzero(self.feeder.source_vm > 0):
+            self._source(int(source))
         self._units_and_labels()
         seen = [style for style in STROKES if style in styles]
         self.canvas.height = self._legend(seen, self.fit.height + 10)
@@ -308,16 +308,19 @@ class _Drawing:
     def _unit(self, k: int) -> None:
         unit, size = self.result.units[k], 6.0
         at = self.fit.at[unit.bus]
-        words = power(float(unit.p_mw.max()))
-        long = 0.56 * self.font * len(words)
+        top = float(unit.p_mw.max())
+        words = f"{fixed(top, 2 if top >= 0.1 else 3)}{NBSP}MW"
+        long = 0.6 * self.font * len(words)
         spot = self.labels.place(at, self.radius + 8, (size + long / 2 + 2, size))
         spot = at + 12.0 if spot is None else spot
-        mark = spot - np.array([long / 2 + 1, 0.0])
+        side = -1.0 if spot[0] < at[0] - size else 1.0  # the symbol stands next to the bus
+        mark = spot - np.array([side * (long / 2 + 1), 0.0])
         self.canvas.path((at, mark), stroke=PLAN, stroke_width=1.3)
         row = {"kind": "dg", "name": f"at bus {self.feeder.bus_name[unit.bus]}"}
         draw_source(self.canvas, row | {"max_p_mw": unit.max_p_mw}, mark, size, "plan")
-        x, y = mark[0] + size + 3, mark[1] + 0.36 * self.font
-        self._text(x, y, words, fill="#00664a", class_="unit", text_anchor="start")
+        x, y = mark[0] + side * (size + 3), mark[1] + 0.36 * self.font
+        look: Look = {"text_anchor": "start" if side > 0 else "end", "fill": "#00664a"}
+        self._text(x, y, words, class_="unit", **look)
 
     def _in_order(self) -> list[int]:
         """Buses to name, those that matter first."""
@@ -338,7 +341,7 @@ class _Drawing:
         at, reach = self.fit.at[bus], self.radius + 2.0
         if bus in self.fit.bars:
             at, reach = self.fit.bars[bus][0], 11.0
-        half = (0.29 * self.font * len(name) + 0.5, 0.4 * self.font)
+        half = (0.31 * self.font * len(name) + 0.5, 0.4 * self.font)
         spot = self.labels.place(at, reach, half)
         if spot is not None:
             weight = 700 if self.feeder.source_vm[bus] > 0 else 400
@@ -381,12 +384,12 @@ class _Drawing:
     ) -> float:
         """Marks and words in rows from the left; return the last base line."""
         for draw, words in items:
-            wide = 34 + 6.1 * len(words)
+            wide = 34 + 6.8 * len(words)
             if x > 0 and x + wide > self.canvas.width:
                 x, y = 0.0, y + 21
             draw(x + 14, y - 4)
             self.canvas.text(x + 34, y, words)
-            x += wide + 12
+            x += wide + 10
         return y
 
     def _sample(self, style: str) -> Callable[[float, float], None]:

@@ -40,6 +40,7 @@ OPTIONS: dict[str, Any] = {
     "slack_bound_push": 1e-6,
     "slack_bound_frac": 1e-6,
 }
+DARK = 1e-6  # share of the largest output below which a profile is rounding
 LOWEST_V = 0.01  # squared voltage, pu
 SCALE = 100.0  # losses are minimised as percent of the demand
 EXCESS = 10.0  # weight of exceeded limits (squared, pu) where they are to be met as far as can be
@@ -114,7 +115,10 @@ class DGOptions:
 
     def hourly(self, feeder: Feeder) -> Floats:
         """Largest output per rating in each hour, (n_t,)."""
-        return np.ones(feeder.n_t) if self.profile is None else np.array(self.profile, dtype=float)
+        if self.profile is None:
+            return np.ones(feeder.n_t)
+        profile = np.array(self.profile, dtype=float)
+        return np.where(profile > DARK * profile.max(), profile, 0.0)
 
     def capacity_mw(self, feeder: Feeder) -> float:
         """What all ratings together may be: the penetration limit of reference A, section 4.2."""
@@ -393,7 +397,9 @@ class FeederDispatch:
     ) -> FeederSetPoints:
         feeder = self.feeder
         x, base = solution.x, feeder.base_mva
-        p = np.maximum(x[self._bus["dg_p"][:, sites]], 0.0)
+        p = np.where(
+            self._profile[:, None] > 0, np.maximum(x[self._bus["dg_p"][:, sites]], 0.0), 0.0
+        )
         q = x[self._bus["dg_q"][:, sites]]
         v = np.where(feeder.reached(closed), x[self._bus["v"]], np.nan)
         violation = self._violation(x, closed)
@@ -411,7 +417,7 @@ class FeederDispatch:
             message=message,
             loss=float(loss) if solution.violation <= 10 * FEASIBLE else float("inf"),
             sites=sites,
-            rating_mw=self._least_rating(p, q) * base,
+            rating_mw=np.minimum(self._least_rating(p, q), x[self._rating[sites]]) * base,
             p_mw=p * base,
             q_mvar=q * base,
             vm=np.sqrt(v),

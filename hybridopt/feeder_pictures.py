@@ -24,7 +24,9 @@ from hybridopt.report_svg import (
     Scale,
     legend,
     nice_range,
+    nice_ticks,
     thinned,
+    tick_decimals,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ OBJECTIVES = {
     "voltage_drop_pu": "Voltage drop over all branches, pu",
     "max_voltage_drop_pu": "Largest voltage drop, pu",
     "min_vm_pu": "Lowest voltage, pu",
-    "load_balance": "Mean squared loading",
+    "load_balance": "Load balance",
 }
 
 
@@ -279,9 +281,8 @@ def _front(
             tip = f"{_title(across)}: {fixed(u, 3)}; {_title(key)}: {fixed(v, 4)}"
             look: Look = {"r": 4, "fill": SERVED, "fill_opacity": 0.75, "class_": "front"}
             canvas.add("circle", tip=tip, cx=x(u), cy=frame.y(v), **look)
-        step = (x.high - x.low) / 4
-        ticks = [x.low + i * step for i in range(5)]
-        decimals = next(d for d in range(9) if d == 8 or step * 10**d > 0.999)
+        ticks = nice_ticks(x.low, x.high, 4)
+        decimals = tick_decimals(ticks)
         frame.x_axis([(t, fixed(t, decimals)) for t in ticks], _title(across))
         canvas.height = head + tall + 42
     return canvas

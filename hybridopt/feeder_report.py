@@ -159,8 +159,9 @@ def headline(result: Reconfiguration) -> str:
     before, after = _loss(result, result.flow_before), _loss(result, result.flow_after)
     if result.fault:
         fed, all_of = _served(result, "after")
-        back = "all load" if all_of - fed < 1e-6 else of_power(fed, all_of)
-        return f"{name}: {back} supplied again after the fault"
+        if all_of - fed < 1e-6:
+            return f"{name}: all load supplied again after the fault"
+        return f"{name}: {of_power(fed, all_of)} supplied after the fault"
     saving = _saving(result)
     if before is None or after is None or saving is None:
         return f"{name}: losses {fixed(after, 1)}{unit}"
@@ -187,17 +188,20 @@ def _lead(result: Reconfiguration) -> list[str]:
     found = []
     if result.fault:
         after_fault, all_of = _served(result, "fault")
-        names = listing([_branch(result, m) for m in result.fault])
         lost = all_of - after_fault
+        left = _served(result, "after")[0]
+        names = _named(result, list(result.fault))
         found.append(
-            f"The fault takes branch {names} out of use and leaves "
-            f"{of_power(lost, all_of)} without supply. {headline(result).split(': ', 1)[1]}."
+            f"The fault takes {names} out of use and leaves {of_power(lost, all_of)} without "
+            "supply. After switching "
+            f"{'all load is' if all_of - left < 1e-6 else of_power(left, all_of) + ' are'} supplied."
         )
     if opened or closed:
         parts = ([_branches(result, result.opened, "opened")] if opened else []) + (
             [_branches(result, result.newly_closed, "closed")] if closed else []
         )
-        found.append(f"{listing(parts)}.")
+        sentence = listing(parts)
+        found.append(f"{sentence[:1].upper()}{sentence[1:]}.")
     low = [_measure(flow, "min_vm") for flow in (result.flow_before, result.flow_after)]
     if low[0] is not None and low[1] is not None:
         word = "rises" if low[1] > low[0] else "falls"
@@ -211,10 +215,14 @@ def _lead(result: Reconfiguration) -> list[str]:
 
 
 def _branches(result: Reconfiguration, branches: list[int], what: str) -> str:
+    return f"{_named(result, branches)} {'is' if len(branches) == 1 else 'are'} {what}"
+
+
+def _named(result: Reconfiguration, branches: list[int]) -> str:
     shown = [_branch(result, m) for m in branches[:12]]
     if len(branches) > len(shown):
         shown.append(f"{len(branches) - len(shown)} more")
-    return f"{'branch' if len(branches) == 1 else 'branches'} {listing(shown)} {what}"
+    return f"{'branch' if len(branches) == 1 else 'branches'} {listing(shown)}"
 
 
 def _branch(result: Reconfiguration, m: int) -> str:
@@ -249,7 +257,7 @@ def _tiles(result: Reconfiguration) -> list[dict[str, str]]:
     note = (
         "" if saving is None else f"{percent(abs(saving), 2)} {'less' if saving >= 0 else 'more'}"
     )
-    tiles = [pair("Losses", losses, 2, unit, note)]
+    tiles = [pair("Losses", losses, 1, unit, note)]
     if saving is not None and not result.fault:
         tiles[0]["tone"] = "good" if saving > 0 else ""
     low = [_measure(flow, "min_vm") for flow in (before, after)]
@@ -327,16 +335,15 @@ def figures_table(result: Reconfiguration) -> Table:
         ("Lowest voltage", "min_vm", "pu", 5),
         ("Largest voltage drop", "max_voltage_drop", "pu", 5),
         ("Voltage drop over all branches", "voltage_drop", "pu", 4),
-        ("Mean squared loading", "load_balance", "", 6),
+        ("Load balance", "load_balance", "", 4),
     ):
         rows.append((title, what, [_measure(flow, key) for flow in flows], digits))
     rows.append(("Load supplied", "MW", [_served(result, state)[0] for state in shown], 3))
-    columns = [words("", [row[0] for row in rows])]
+    heads = [f"{title}, {what}" if what else title for title, what, _, _ in rows]
+    columns = [words("", heads)]
     for k, state in enumerate(shown):
         cells = [fixed(values[k], digits) for _, _, values, digits in rows]
         columns.append(Column(TITLES[state], "", cells))
-    columns.append(words("Unit", [row[1] for row in rows]))
-    columns[-1].cells = [row[1] for row in rows]
     return Table("Figures before and after", columns)
 
 
@@ -416,7 +423,7 @@ def front_table(result: Reconfiguration) -> Table | None:
         "switching_operations": ("Operations", "", 0),
         "voltage_drop_pu": ("Total voltage drop", "pu", 4),
         "max_voltage_drop_pu": ("Largest voltage drop", "pu", 5),
-        "load_balance": ("Mean squared loading", "", 6),
+        "load_balance": ("Load balance", "", 4),
         "min_vm_pu": ("Lowest voltage", "pu", 5),
     }
     columns = [
@@ -438,6 +445,7 @@ def _search_facts(result: Reconfiguration) -> list[tuple[str, str]]:
         ("Search", ENCODINGS.get(result.encoding, result.encoding)),
         ("Seed", str(result.seed)),
         ("Generations", fixed(max(len(result.log) - 1, 0), 0)),
+        *_best_since(result),
         ("Evaluations", fixed(result.evaluations, 0)),
         ("Time of the search", duration(result.wall_s)),
     ]
@@ -451,12 +459,24 @@ def _search_facts(result: Reconfiguration) -> list[tuple[str, str]]:
     return facts
 
 
+def _best_since(result: Reconfiguration) -> list[tuple[str, str]]:
+    """Generation from which on the best did not improve."""
+    key = f"best_{result.objective}"
+    rows = [row for row in result.log if row.get(key) is not None]
+    if not rows:
+        return []
+    last = float(rows[-1][key])
+    first = next(row for row in rows if abs(float(row[key]) - last) <= 1e-9 * abs(last))
+    return [("Best found in generation", str(first["generation"]))]
+
+
 def _verified(result: Reconfiguration) -> str:
     said = result.verification
     if not said:
         return "The result was not checked by another power flow."
     if said.get("hours_failed"):
-        return f"pandapower's power flow did not converge in {count(said['hours_failed'], 'hour')}."
+        hours = count(said["hours_failed"], "hour")
+        return f"pandapower's power flow did not converge in {hours}."
     loss = said.get("max_loss_difference_kw")
     apart = "" if loss is None else f", off ours by {scientific(loss)}{NBSP}{_unit(result)}"
     vm = said.get("max_vm_difference_pu")
@@ -467,6 +487,5 @@ def _verified(result: Reconfiguration) -> str:
     )
     return (
         "pandapower's AC power flow, which shares no code with the search, was run on the resulting "
-        f"network in every hour. Its losses are {fixed(said.get('loss_kw'), 4)}{NBSP}"
-        f"{_unit(result)}{apart}; its voltages differ from ours by at most {volts}.{most}"
+        f"network. Its losses are {fixed(said.get('loss_kw'), 4)}{NBSP}{_unit(result)}{apart}; its voltages differ from ours by at most {volts}.{most}"
     )

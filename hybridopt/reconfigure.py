@@ -11,7 +11,7 @@ import numpy as np
 
 from hybridopt.classic_search import ENCODINGS, search_classic
 from hybridopt.errors import Finding, InputError, NoSolutionError
-from hybridopt.feeder_goal import Goal
+from hybridopt.feeder_goal import Goal, operations, values
 from hybridopt.feeder_result import Reconfiguration
 from hybridopt.feeder_trees import fed_trees, feeder_trees, power_flow
 from hybridopt.network_feeder import feeder_from_net
@@ -253,11 +253,12 @@ def _search(
     label: str,
     progress: Progress,
 ) -> TreeSearch:
-    if options.fixed_topology:
-        opens = trees.opens(trees.feeder.closed)
-        measures = evaluate(trees.arrays, opens[None])[0]
-        over = float(measures[1]) if measures[1] > WITHIN else 0.0
-        return TreeSearch(opens, (over, 0.0, float(weights[0] * measures[2])), [], 1, "fixed")
+    if options.fixed_topology or not trees.n_open:  # there is nothing to choose
+        opens = trees.opens(trees.feeder.closed) if options.fixed_topology else np.empty(0, int)
+        measures = evaluate(trees.arrays, opens[None].astype(np.int64))
+        over = float(measures[0, 1]) if measures[0, 1] > WITHIN else 0.0
+        value = values(trees, opens[None], measures, weights)[0]
+        return TreeSearch(opens, (over, 0.0, float(value)), [], 1, "nothing to choose")
     if options.encoding == EDGES:
         return _edges(trees, options, weights, seed, label, progress)
     return search_classic(trees, weights, seed, label, options.encoding, progress, options.classic)
@@ -294,8 +295,6 @@ def _prove(
 
 def _better_of(trees: FeederTrees, search: TreeSearch, proof: Proof, weights: Floats) -> Ints:
     """The better of two trees; the enumeration's figures are less precise than its order."""
-    from hybridopt.feeder_goal import values
-
     opens = np.stack([np.sort(search.opens), proof.opens])
     measures = evaluate(trees.arrays, opens)
     over = np.where(measures[:, 1] > WITHIN, measures[:, 1], 0.0)
@@ -402,8 +401,6 @@ def _pareto(
     names = trees.feeder.branch_name
     mw = trees.feeder.base_mva
     energy = "loss_kw" if trees.feeder.n_t == 1 else "loss_kwh"
-    from hybridopt.feeder_goal import operations
-
     return [
         {
             energy: float(measures[2]) * mw * 1e3,

@@ -20,7 +20,11 @@ RESULT_FILES = frozenset(
         *("binding.csv", "stages.csv", "topology.csv", "sources.csv"),
     }
 )
-MORE_FILES = frozenset({"storage.csv"})  # of some results
+PICTURES = ("one_line_before", "one_line_fault", "one_line_after", "voltage_profile")
+PICTURES += ("losses_by_hour", "pareto_front", "convergence")
+MORE_FILES = frozenset(  # of some results
+    {"storage.csv", "steps.csv", "pareto.csv", *(f"{name}.svg" for name in PICTURES)}
+)
 HALF_WRITTEN = f".{CHECKPOINT}"  # what may be left when a run was killed
 
 

@@ -253,7 +253,7 @@ def _outward(n: int, up: Any, term: Any, v: Any, p: Any, q: Any) -> Any:
             pk, qk = p[k, t], q[k, t]
             half = 0.5 * v[i, t] * before - r * pk - x * qk
             root = half * half - z2 * (pk * pk + qk * qk)
-            lowest = min(lowest, min(root, half))
+            lowest = min(lowest, root, half)
             new = max((half + np.sqrt(max(root, 0.0))) * behind, LEAST2)
             change = max(change, abs(new - v[k, t]))
             v[k, t] = new
@@ -358,7 +358,7 @@ def _settle(
                 pk, qk = p[k, t], q[k, t]
                 half = 0.5 * v[i, t] * before - r * pk - x * qk
                 root = half * half - z2 * (pk * pk + qk * qk)
-                lowest = min(lowest, min(root, half))
+                lowest = min(lowest, root, half)
                 new = (half + np.sqrt(max(root, 0.0))) * behind
                 new = max(new, LEAST2)
                 change = max(change, abs(new - v[k, t]))

@@ -92,6 +92,8 @@ def count_trees(nodes: Any, n_node: int, cuttable: Any) -> float:
 
 def _contracted(nodes: Any, n_node: int, cuttable: Any) -> tuple[Any, int]:
     """Ends of all branches where those that may not be cut are contracted; the nodes left."""
+    if len(nodes) == 0:
+        return np.empty((0, 2), dtype=np.int64), 1
     parent = np.arange(n_node)
     for a, b in nodes[~cuttable]:
         parent[_find(parent, int(a))] = _find(parent, int(b))
