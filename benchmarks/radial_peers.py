@@ -65,14 +65,14 @@ class Runpp:
         """Largest load factor up to `most` that a continuation from light load reaches.
 
         Each power flow begins with the last one's voltages, which holds it on the upper branch;
-        the step is halved down to 1e-6 where one fails.
+        the step is halved down to 1e-7 where one fails.
         """
         self.switch(opens)
         reached = 0.0
         self.load(reached)
         if not self.run("flat"):
             raise AssertionError("no power flow without load")
-        while reached < most and step > 1e-6:
+        while reached < most and step > 1e-7:
             target = min(reached + step, most)
             self.load(target)
             if self.run("results"):
