@@ -183,17 +183,21 @@ def _lowest(frame: Frame, result: Reconfiguration, shown: Sequence[str]) -> None
         words = f"{fixed(float(vm[k]), 4)} pu at bus {result.feeder.bus_name[k]}"
         half = 3.2 * len(words)
         x = float(np.clip(frame.x(float(k)), frame.x.start + half + 2, frame.x.end - half))
-        y = frame.y(vm[k]) + 16
-        if y > frame.y.start - 3:
-            y = frame.y(vm[k]) - 9
-        while any(abs(x - u) < 2 * half and abs(y - v) < 13 for u, v in taken):
-            y -= 14 if y > frame.y.start - 16 else -14
+        spots = [frame.y(vm[k]) + gap for gap in (16, -9, 30, -23, 44, -37, 58, -51)]
+        inside = [y for y in spots if frame.y.end + 10 < y < frame.y.start - 3] or spots[:1]
+        free = (y for y in inside if not _touches(x, y, half, taken))
+        y = next(free, inside[0])
         taken.append((x, y))
         look: Look = {"stroke": PAPER, "stroke_width": 3, "paint_order": "stroke"}
         look |= {"text_anchor": "middle", "font_weight": 600, "class_": "lowest"}
         dot: Look = {"r": 4.2, "fill": "none", "stroke": COLOURS[state], "stroke_width": 1.6}
         frame.canvas.add("circle", cx=frame.x(float(k)), cy=frame.y(vm[k]), **dot)
         frame.canvas.text(x, y, words, fill=COLOURS[state], **look)
+
+
+def _touches(x: float, y: float, half: float, taken: Sequence[tuple[float, float]]) -> bool:
+    """Whether a text would lie on another of about its width."""
+    return any(abs(x - u) < 2 * half and abs(y - v) < 13 for u, v in taken)
 
 
 def convergence(result: Reconfiguration) -> Chart | None:

@@ -191,10 +191,10 @@ def _lead(result: Reconfiguration) -> list[str]:
         lost = all_of - after_fault
         left = _served(result, "after")[0]
         names = _named(result, list(result.fault))
+        back = "all load is" if all_of - left < 1e-6 else f"{of_power(left, all_of)} are"
         found.append(
             f"The fault takes {names} out of use and leaves {of_power(lost, all_of)} without "
-            "supply. After switching "
-            f"{'all load is' if all_of - left < 1e-6 else of_power(left, all_of) + ' are'} supplied."
+            f"supply. After switching {back} supplied."
         )
     if opened or closed:
         parts = ([_branches(result, result.opened, "opened")] if opened else []) + (
@@ -486,6 +486,7 @@ def _verified(result: Reconfiguration) -> str:
         "" if loading is None else f" The highest loading of a rated branch is {percent(loading)}."
     )
     return (
-        "pandapower's AC power flow, which shares no code with the search, was run on the resulting "
-        f"network. Its losses are {fixed(said.get('loss_kw'), 4)}{NBSP}{_unit(result)}{apart}; its voltages differ from ours by at most {volts}.{most}"
+        "pandapower's AC power flow, which shares no code with the search, was run on the result. "
+        f"Its losses are {fixed(said.get('loss_kw'), 4)}{NBSP}{_unit(result)}{apart}; its voltages "
+        f"differ from ours by at most {volts}.{most}"
     )
