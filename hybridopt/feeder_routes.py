@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 STEP, BEND, CROSS, ALONG, NEAR, ASIDE = 2, 7, 16, 60, 1, 3  # costs, see _route
-MOST_WORK = 60_000_000  # lines times fields of the board; beyond it they are drawn straight
+MOST_WORK = 12_000_000  # lines times fields of the board; beyond it they are drawn straight
 FINE_UP_TO = 260  # buses; larger diagrams have one lane between their rows instead of three
 
 
