@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import dispatch_24h, resolve
+from benchmarks import dispatch_24h, radial, resolve
 
-REGISTRY = {"dispatch_24h": dispatch_24h.main, "resolve": resolve.main}
+REGISTRY = {"dispatch_24h": dispatch_24h.main, "resolve": resolve.main, "radial": radial.main}
 
 
 def main() -> None:
