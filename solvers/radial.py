@@ -561,11 +561,13 @@ def losses(net: Any, opens: Any, tolerance: float = TOLERANCE) -> Any:
         flat[bus] = net.source.max()
     for c in range(opens.shape[0]):
         for m in opens[c]:
-            is_open[m] = True
+            if m >= 0:
+                is_open[m] = True
         live, _, sweeps = _solve(net, is_open, work, flat, tolerance)
         found[c] = _loss(net, live, work) if sweeps > 0 else np.inf
         for m in opens[c]:
-            is_open[m] = False
+            if m >= 0:
+                is_open[m] = False
     return found
 
 

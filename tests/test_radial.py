@@ -103,10 +103,11 @@ def test_agrees_with_lightsim2grid(name: str) -> None:
     pytest.importorskip("lightsim2grid")  # no wheels for the newest Python for some time
     factors = np.linspace(0.3, 1.0, 24)
     net, trees = feeder(name, factors)
+    one = feeder(name)[1]
     opens = near(trees, 50, np.random.default_rng(4), most=2)
     lost = radial.losses(trees.arrays, opens)
     peer = LightSim(net)
-    own = np.array([kw(trees, radial.losses(scaled(feeder(name)[1], f), opens)) for f in factors]).T
+    own = np.array([kw(trees, radial.losses(scaled(one, f), opens)) for f in factors]).T
     np.testing.assert_allclose(kw(trees, lost), own.sum(axis=1), atol=1e-6)
     ok = np.isfinite(lost)
     assert ok.sum() > 40
@@ -313,6 +314,7 @@ def test_loops_are_told() -> None:
     trees = trees_of(ring())
     found = radial.evaluate(trees.arrays, np.array([[3], [-1], [0]]))
     assert found[1, radial.ITERATIONS] == 0
+    assert radial.losses(trees.arrays, np.array([[3, -1]]))[0] == found[0, radial.LOSS]
     assert (found[[0, 2], radial.ITERATIONS] > 0).all()
 
 
