@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a page of Markdown)
 """Reference C beside ours, and the encodings compared: makes docs/encodings.md.
 
 Run it as ``python -m benchmarks.reference_c [--seeds 20]``.

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from hybridopt import __version__
 from hybridopt import cli_reconfigure as feeders
-from hybridopt.cases import builtin_cases, template, unit_files
+from hybridopt.cases import builtin_cases, feeder_files, template, unit_files
 from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError, collect
 from hybridopt.interrupt import heard, listen
 
@@ -443,6 +443,8 @@ def cases() -> None:
     Console().print(table)
     systems = ", ".join(sorted(unit_files()))
     Console().print(f"Units for hybridopt ed: {systems}", highlight=False)
+    feeders_known = ", ".join(feeder_files())
+    Console().print(f"Feeders for hybridopt reconfigure: {feeders_known}", highlight=False)
 
 
 @app.command()

@@ -99,7 +99,7 @@ class Feeder:
 
     @property
     def in_tree(self) -> Bools:
-        """Branches that a configuration may close: usable, and closed or switchable, (n_branch,)."""
+        """Branches that may be closed: usable, and closed or switchable, (n_branch,)."""
         return self.usable & (self.closed | self.switchable)
 
     def merged(self, bus: Ints) -> Ints:

@@ -1,4 +1,4 @@
-"""Loss reductions of reference A, section 4: by reconfiguration, by generation, and their sum f1."""
+"""Loss reductions of reference A, section 4: by switching, by generation, and their sum f1."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def feeder_case(scenario: Scenario) -> tuple[str, Any, tuple[str, ...], Any]:
     name, grid = scenario.case.name, scenario.grid
     event = scenario.event
     if event.gens or event.loads or event.buses or event.shunts:
-        message = "takes out units, loads, buses or shunts; a reconfiguration knows faults of branches only"
+        message = "takes out more than branches, which is all that a reconfiguration knows"
         raise InputError([Finding(f"{name} [event]", message)])
     feeder = feeder_from_net(scenario.net, name)
     keys = zip(feeder.branch_kind, feeder.branch_index.tolist(), strict=True)

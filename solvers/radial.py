@@ -321,7 +321,7 @@ def _persist(
 
 
 @_compiled
-def _settle(
+def _settle(  # noqa: C901
     net: Any, n: int, order: Any, up: Any, term: Any, v: Any, p: Any, q: Any, tolerance: float
 ) -> int:
     """Sweep until the voltages stand still; the number of sweeps, negative without solution.
@@ -527,7 +527,8 @@ def evaluate(net: Any, opens: Any, tolerance: float = TOLERANCE) -> Any:
     Returns
     -------
     (n, 9), see MEASURES: unserved and loss in pu h, violation, total and largest voltage drop in
-    pu (worst hour), load balance, lowest voltage in pu, sweeps, violations squared. Sweeps are negative where the
+    pu (worst hour), load balance, lowest voltage in pu, sweeps, violations squared. Sweeps
+    are negative where the
     power flow has no solution (then all but ``unserved`` is infinite), 0 where loops are left.
     """
     found = np.empty((opens.shape[0], N_MEASURES))
@@ -680,7 +681,7 @@ def _loop(net: Any, tie: int, work: Any, depth: Any, path: Any) -> Any:
 
 
 @_compiled
-def _rank(
+def _rank(  # noqa: C901
     net: Any,
     ties: Any,
     work: Any,
@@ -784,7 +785,7 @@ def _without_supply(net: Any, live: int, reached: int, work: Any) -> None:
 
 
 @_compiled
-def _descend(
+def _descend(  # noqa: C901
     net: Any, ties: Any, weights: Any, work: Any, other: Any, is_open: Any, measure: Any
 ) -> int:
     """Exchange branches, in place, while the score falls; the number of trees tried."""
