@@ -20,7 +20,12 @@ RESULT_FILES = frozenset(
         *("binding.csv", "stages.csv", "topology.csv", "sources.csv"),
     }
 )
-PICTURES = ("one_line_before", "one_line_fault", "one_line_after", "voltage_profile")
+PICTURES: tuple[str, ...] = (
+    "one_line_before",
+    "one_line_fault",
+    "one_line_after",
+    "voltage_profile",
+)
 PICTURES += ("losses_by_hour", "pareto_front", "convergence")
 MORE_FILES = frozenset(  # of some results
     {"storage.csv", "steps.csv", "pareto.csv", *(f"{name}.svg" for name in PICTURES)}
