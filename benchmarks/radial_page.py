@@ -172,6 +172,6 @@ fall towards the highest solution and cannot pass it; near the end of the load t
 many. From 40 sweeps on, the rest is estimated (Aitken), and what an estimate spoils is begun again
 without. What remains is a millionth of the load at most: there the continuation is right, and the
 kernel says that there is no solution. Where demand depends on voltage, sweeps may swing; they are
-damped. Never found are solutions on the lower root of a branch's quadratic, which constant
-impedances can be drawn down to.
+damped. Missed are some power flows of constant impedances whose lowest voltage is a third of the
+source's, on 16 of 400 random configurations of zhang118.
 """

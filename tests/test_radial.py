@@ -221,11 +221,8 @@ def test_impedances_alone_are_solved_far_beyond_the_largest_power(name: str) -> 
     swung = 0
     for row in opens:
         flow = power_flow(trees, row)
-        if not flow.converged:  # it lies on the lower branch of the quadratic
-            continue
         swung += flow.measures["iterations"] > radial.SLOW
-        on = f.closed.copy()
-        on[:] = trees.closed(row)
+        on = trees.closed(row)
         y = np.zeros((f.n_bus, f.n_bus), complex)
         for m in np.flatnonzero(on):
             a, b, g = f.branch_from[m], f.branch_to[m], 1 / (f.r[m] + 1j * f.x[m])
@@ -237,7 +234,10 @@ def test_impedances_alone_are_solved_far_beyond_the_largest_power(name: str) -> 
         rest = np.flatnonzero(f.source_vm == 0)
         sources = np.flatnonzero(f.source_vm)
         v = np.linalg.solve(y[np.ix_(rest, rest)], -y[np.ix_(rest, sources)].sum(axis=1))
-        np.testing.assert_allclose(flow.vm[0, rest], np.abs(v), atol=1e-6)
+        if flow.converged:
+            np.testing.assert_allclose(flow.vm[0, rest], np.abs(v), atol=1e-6)
+        else:
+            assert np.abs(v).min() < 0.4
     assert swung
 
 
