@@ -5,7 +5,7 @@ by local search (:func:`hybridopt.solvers.radial.place_units`: units move, branc
 ratings follow by Newton steps on the power flow), then the nonlinear program settles ratings and
 set-points of what came out. It is spared where the losses of the local search, which are those of
 set-points that exist, exceed the best settled ones by more than :data:`MARGIN`; there the program
-gained less than 0.1 % in all we measured. With limits of voltage or current the local search first
+gained less than 0.2 % in all we measured. With limits of voltage or current the local search first
 leaves them out, so that its losses bound those within limits, and the program is asked whether
 ratings can meet them; only where they cannot, the search goes on with the limits first.
 """
