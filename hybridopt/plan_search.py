@@ -71,7 +71,11 @@ class PlanSearch:
         """Run the genetic algorithm."""
         settings = self.scenario.case.genetic
         options = GeneticOptions(
-            **{name: getattr(settings, name) for name in GeneticOptions.__dataclass_fields__}
+            **{
+                n: getattr(settings, n)
+                for n in GeneticOptions.__dataclass_fields__
+                if hasattr(settings, n)
+            }
         )
         known = needs(self.scenario.space, self.scenario.damaged)
         operators = plan_operators(

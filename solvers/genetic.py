@@ -203,7 +203,7 @@ def _next_generation(
 
 def _elite(population: list[_Individual], options: GeneticOptions) -> list[_Individual]:
     """The best, which stay."""
-    if not getattr(options, "distinct_elite", False):  # a case's settings don't know it
+    if not options.distinct_elite:
         return list(tools.selBest(population, options.elite))
     ranked = tools.selBest(population, len(population))
     distinct = {i.fitness.values: i for i in reversed(ranked)}
