@@ -37,7 +37,8 @@ def two_buses(
 
 def losses_of(net: Any) -> float:
     """Losses of all branches in MW by pandapower."""
-    pp.runpp(net, tolerance_mva=1e-10, init="flat", max_iteration=100, numba=False)
+    options = {"init": "flat", "calculate_voltage_angles": False, "numba": False}
+    pp.runpp(net, tolerance_mva=1e-10, max_iteration=50, **options)
     return float(net.res_line.pl_mw.sum() + net.res_trafo.pl_mw.sum())
 
 
