@@ -46,7 +46,7 @@ def losses_of(net: Any) -> float:
 def mixed() -> Any:
     """A transformer off its nominal ratio, lines with charging, and loads that depend on voltage.
 
-    Lines 1 and 2 run against the flow; line 3 is open. No load at bus 3, where a unit will stand:
+    Lines 1 and 2 run against the flow; line 3 is open at bus 1, and charged from bus 4. No load at bus 3, where a unit will stand:
     pandapower applies the shares of voltage dependence to static generators of the same bus too.
     """
     net = pp.create_empty_network(sn_mva=10.0)
@@ -56,7 +56,7 @@ def mixed() -> Any:
     pp.create_transformer(net, 0, 1, "25 MVA 110/20 kV", tap_pos=-2)
     for f, t in ((1, 2), (3, 2), (4, 3), (4, 1)):
         pp.create_line_from_parameters(net, f, t, 4.0, 0.25, 0.3, 200.0, 0.6, g_us_per_km=5.0)
-    net.line.loc[3, "in_service"] = False
+    pp.create_switch(net, 1, 3, "l", closed=False)
     for bus, p, q in ((2, 2.0, 0.8), (4, 2.5, 0.9)):
         pp.create_load(net, bus, p, q)
     for part in ("p", "q"):
