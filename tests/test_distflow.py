@@ -46,8 +46,9 @@ def losses_of(net: Any) -> float:
 def mixed() -> Any:
     """A transformer off its nominal ratio, lines with charging, and loads that depend on voltage.
 
-    Lines 1 and 2 run against the flow; line 3 is open at bus 1, and charged from bus 4. No load at bus 3, where a unit will stand:
-    pandapower applies the shares of voltage dependence to static generators of the same bus too.
+    Lines 1 and 2 run against the flow; line 3 is open at bus 1, and charged from bus 4. No
+    load at bus 3, where a unit will stand: pandapower applies the shares of voltage dependence to
+    static generators of the same bus too.
     """
     net = pp.create_empty_network(sn_mva=10.0)
     for kv in (110.0, 20.0, 20.0, 20.0, 20.0):
