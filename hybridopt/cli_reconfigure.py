@@ -99,7 +99,9 @@ Population = Annotated[int | None, typer.Option("--population", min=4, help="Tre
 Generations = Annotated[int | None, typer.Option("--generations", min=1, help="At most.")]
 MutationRate = Annotated[
     float | None,
-    typer.Option("--mutation-rate", min=0.0, max=1.0, help="Of prufer, keys: per gene."),
+    typer.Option(
+        "--mutation-rate", min=0.0, max=1.0, help="Per gene in prufer and keys, per tree in edges."
+    ),
 ]
 CrossoverRate = Annotated[float | None, typer.Option("--crossover-rate", min=0.0, max=1.0)]
 Penalty = Annotated[

@@ -125,6 +125,24 @@ class Feeder:
         n_closed = int((closed & fed[self.branch_from]).sum())
         return n_closed == int(fed.sum()) - int((self.source_vm > 0).sum())
 
+    def ways(self, closed: Bools) -> dict[int, tuple[int, int] | None]:
+        """Branch and bus towards the source, of every bus that is fed; None at a source."""
+        near: dict[int, list[tuple[int, int]]] = {}
+        for m in np.flatnonzero(closed).tolist():
+            f, t = int(self.branch_from[m]), int(self.branch_to[m])
+            near.setdefault(f, []).append((m, t))
+            near.setdefault(t, []).append((m, f))
+        found: dict[int, tuple[int, int] | None] = {
+            int(b): None for b in np.flatnonzero(self.source_vm)
+        }
+        waiting = list(found)
+        for bus in waiting:
+            for branch, other in near.get(bus, []):
+                if other not in found:
+                    found[other] = (branch, bus)
+                    waiting.append(other)
+        return found
+
     def without(self, branches: Iterable[int]) -> Feeder:
         """The feeder with branches out of use, as after a fault."""
         usable = self.usable.copy()

@@ -60,6 +60,7 @@ def reconfiguration_summary(result: Reconfiguration) -> dict[str, Any]:
         "evaluations": result.evaluations,
         "generations": max(len(result.log) - 1, 0),
         "configurations": result.configurations,
+        "found_by": result.found_by,
         "proven_optimal": result.proven_optimal,
         "proof_s": result.proof_s,
         "wall_s": result.wall_s,

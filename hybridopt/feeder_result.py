@@ -74,6 +74,7 @@ class Reconfiguration:
     evaluations : trees and exchanges looked at
     status : "optimal" where proven or every limit is met, "infeasible" where a limit cannot be met
     limit : the limit that the best configuration found violates, in words; empty
+    found_by : "search", or "enumeration" where the search had missed it
     proven_optimal : no configuration is better, by enumeration (dg: None)
     configurations : number of radial configurations; None where it was not counted
     proof_s, wall_s : time of the proof, and of the search to the answer, s
@@ -101,6 +102,7 @@ class Reconfiguration:
     encoding: str
     status: str
     limit: str
+    found_by: str
     proven_optimal: bool
     configurations: int | None
     proof_s: float | None

@@ -69,7 +69,7 @@ def _by_units(
     feeder: Feeder, flow: FeederFlow, units: Sequence[FeederUnit], closed: NDArray[np.bool_]
 ) -> float:
     """What the closed formula says that generation saves, pu h."""
-    way = _above(feeder, closed)
+    way = feeder.ways(closed)
     p_g, q_g = np.zeros_like(flow.p), np.zeros_like(flow.p)
     for unit in units:
         bus = unit.bus
@@ -81,22 +81,3 @@ def _by_units(
             bus = bus_above
     change = p_g**2 - 2 * flow.p * p_g + q_g**2 - 2 * flow.q * q_g
     return float(-(feeder.dt @ (feeder.r * change / _receiving_v2(feeder, flow)).sum(axis=1)))
-
-
-def _above(feeder: Feeder, closed: NDArray[np.bool_]) -> dict[int, tuple[int, int] | None]:
-    """Branch and bus towards the source, of every bus that is fed."""
-    near: dict[int, list[tuple[int, int]]] = {}
-    for m in np.flatnonzero(closed).tolist():
-        f, t = int(feeder.branch_from[m]), int(feeder.branch_to[m])
-        near.setdefault(f, []).append((m, t))
-        near.setdefault(t, []).append((m, f))
-    found: dict[int, tuple[int, int] | None] = {
-        int(b): None for b in np.flatnonzero(feeder.source_vm)
-    }
-    waiting = list(found)
-    for bus in waiting:
-        for branch, other in near.get(bus, []):
-            if other not in found:
-                found[other] = (branch, bus)
-                waiting.append(other)
-    return found

@@ -12,8 +12,10 @@ import numpy as np
 from hybridopt.classic_search import ENCODINGS, search_classic
 from hybridopt.errors import Finding, InputError, NoSolutionError
 from hybridopt.feeder_goal import Goal, operations, values
+from hybridopt.feeder_limits import collapse_in_words, limit_in_words
 from hybridopt.feeder_result import Reconfiguration
 from hybridopt.feeder_trees import fed_trees, feeder_trees, power_flow
+from hybridopt.loss_reduction import loss_reductions
 from hybridopt.network_feeder import feeder_from_net
 from hybridopt.network_switched import meshed_flow, referee
 from hybridopt.progress import NoProgress
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from hybridopt.dg_search import DGSearch
     from hybridopt.feeder import Feeder
     from hybridopt.feeder_dispatch import DGOptions
+    from hybridopt.feeder_result import FeederUnit
     from hybridopt.feeder_trees import FeederFlow, FeederTrees
     from hybridopt.progress import Progress
 
@@ -87,14 +90,29 @@ class ReconfigureOptions:
         low, high = self.vm_min_pu, self.vm_max_pu
         if low is not None and high is not None and low >= high:
             findings.append(Finding("--vm-min", f"{low:g} must lie below --vm-max {high:g}"))
-        if self.dg is not None and self.goal.name not in ("losses", "loss_reduction"):
-            message = "with --dg, the objective must be losses or loss_reduction"
-            findings.append(Finding(f"--objective {self.goal.name}", message))
+        if self.dg is not None:
+            findings += self._beside_dg()
         if self.fixed_topology and self.fault:
             message = "leaves what the fault cuts off dark: give one or the other"
             findings.append(Finding("--fixed-topology", message))
         if findings:
             raise InputError(findings)
+
+    def _beside_dg(self) -> list[Finding]:
+        """What says nothing while generation is placed, or asks for what it cannot do."""
+        findings = []
+        if self.goal.name not in ("losses", "loss_reduction"):
+            message = "with --dg, the objective must be losses or loss_reduction"
+            findings.append(Finding(f"--objective {self.goal.name}", message))
+        if self.encoding in ENCODINGS:
+            message = "with --dg, trees are always searched as edges"
+            findings.append(Finding(f"--encoding {self.encoding}", message))
+        if self.pareto:
+            findings.append(Finding("--pareto", "shows switching alone: give it without --dg"))
+        if self.proof:
+            message = "looks at switching alone: with --dg there is no proof by enumeration"
+            findings.append(Finding("--proof", message))
+        return findings
 
 
 def reconfigure(
@@ -140,66 +158,120 @@ def reconfigure(
     if options.fixed_topology and not feeder.is_radial(feeder.closed):
         message = "the network is not radial as it stands: drop it, or open its loops"
         raise InputError([Finding("--fixed-topology", message)])
-    began = time.perf_counter()
-    weights = options.goal.kernel_weights(trees)
-    label = options.goal.name
-    search = _search(trees, options, weights, seed, label, progress)
-    if fault and search.fitness[0] > 0:  # better dark than overloaded
-        trees = with_shedding(trees)
-        search = _edges(trees, options, weights, seed, label, progress)
-    wall_s = time.perf_counter() - began
-    if not np.isfinite(search.fitness[0]):
-        raise NoSolutionError(_collapse(feeder, search.tried))
-    proof, count = _prove(trees, options, weights, progress)
-    opens = search.opens
-    if proof is not None and proof.fitness < search.fitness:
-        opens = _better_of(trees, search, proof, weights)
-    closed = trees.closed(opens)
-    plain = fed_trees(faulted)
-    flow = power_flow(plain, plain.opens(closed))
-    generation: dict[str, Any] = {"units": (), "reduction": {}}
-    log, tried = search.log, search.tried
-    if options.dg is not None:
-        found = _generation(feeder, options, seed, progress)
-        wall_s = time.perf_counter() - began - (proof.wall_s if proof else 0.0)
-        closed, log, tried = found.closed, found.log, tried + found.evaluations
-        flow = _with_units(feeder, found)
-        generation = {
-            "units": found.units,
-            "reduction": _reduction(feeder, before, closed, flow, found),
-        }
-    limit = _limit(feeder, flow)
+    if options.dg is None:
+        found = _switch(trees, faulted, bool(fault), options, seed, progress)
+    else:
+        found = _place(faulted, options.dg, options, seed, before, progress)
+    limit = limit_in_words(feeder, found.closed, found.flow)
     result = Reconfiguration(
         feeder=feeder,
         net=net,
         closed_before=feeder.closed,
-        closed_after=closed,
+        closed_after=found.closed,
         fault=fault,
         flow_before=before,
         flow_fault=_after_fault(faulted, fault),
-        flow_after=flow,
-        objective=label,
+        flow_after=found.flow,
+        units=found.units,
+        objective=options.goal.name,
         objective_unit=options.goal.unit(feeder.n_t),
-        value=_value(options.goal, feeder, closed, flow),
-        log=log,
-        evaluations=tried + (proof.configurations if proof else 0),
+        value=_value(options.goal, faulted, found, before),
+        log=found.log,
+        evaluations=found.tried,
         seed=seed,
         encoding="fixed" if options.fixed_topology else options.encoding,
         status="infeasible" if limit else "optimal",
         limit=limit,
-        proven_optimal=proof is not None and options.dg is None and not options.fixed_topology,
-        configurations=count,
-        proof_s=proof.wall_s if proof else None,
-        wall_s=wall_s,
-        steps=switching_steps(feeder, feeder.closed, closed, fault),
-        pareto=_pareto(fed_trees(faulted), options, seed, opens, count, progress),
-        **generation,
+        found_by=found.found_by,
+        proven_optimal=found.proof is not None,
+        configurations=found.count,
+        proof_s=found.proof.wall_s if found.proof else None,
+        wall_s=found.wall_s,
+        steps=switching_steps(feeder, feeder.closed, found.closed, fault),
+        pareto=_pareto(fed_trees(faulted), options, seed, found, progress),
+        reduction={} if fault else _reduction(feeder, before, found),
     )
     with progress.task("Verification by power flow", 1) as advance:
-        loss_mw = flow.measures["loss"] * feeder.base_mva
-        said = referee(net, feeder, closed, flow.vm, loss_mw, result.units, factors, fault)
+        loss_mw = found.flow.measures["loss"] * feeder.base_mva
+        said = referee(
+            net, feeder, found.closed, found.flow.vm, loss_mw, found.units, factors, fault
+        )
         advance()
     return replace(result, verification=said)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A configuration with its power flow, and how it was found."""
+
+    closed: Bools
+    flow: FeederFlow
+    log: list[dict[str, Any]]
+    tried: int
+    wall_s: float
+    units: tuple[FeederUnit, ...] = ()
+    opens: Ints | None = None
+    proof: Proof | None = None
+    count: int | None = None
+    found_by: str = "search"
+
+
+def _switch(
+    trees: FeederTrees,
+    faulted: Feeder,
+    after_fault: bool,
+    options: ReconfigureOptions,
+    seed: int,
+    progress: Progress,
+) -> _Found:
+    """Search for the best tree, and prove it where that is short."""
+    began = time.perf_counter()
+    weights = options.goal.kernel_weights(trees)
+    search = _search(trees, options, weights, seed, progress)
+    if after_fault and search.fitness[0] > 0:  # better dark than overloaded
+        trees = with_shedding(trees)
+        search = _edges(trees, options, weights, seed, progress)
+    wall_s = time.perf_counter() - began
+    proof, count = _prove(trees, options, weights, progress)
+    opens, found_by = search.opens, "search"
+    if proof is not None and proof.fitness < search.fitness:
+        opens = _better_of(trees, search, proof, weights)
+        found_by = "search" if opens.tolist() == sorted(search.opens.tolist()) else "enumeration"
+    tried = search.tried + (proof.configurations if proof else 0)
+    if not np.isfinite(search.fitness[0]) and found_by == "search":
+        raise NoSolutionError(collapse_in_words(faulted, tried))
+    closed, plain = trees.closed(opens), fed_trees(faulted)
+    flow = power_flow(plain, plain.opens(closed))
+    return _Found(closed, flow, search.log, tried, wall_s, (), opens, proof, count, found_by)
+
+
+def _place(
+    faulted: Feeder,
+    dg: DGOptions,
+    options: ReconfigureOptions,
+    seed: int,
+    before: FeederFlow | None,
+    progress: Progress,
+) -> _Found:
+    """Place generation, and switch, for least losses."""
+    from hybridopt.dg_search import GENETIC, search_dg
+
+    began = time.perf_counter()
+    search = search_dg(
+        faulted,
+        dg,
+        seed,
+        options.fixed_topology,
+        progress,
+        loss_before=None if before is None else before.measures["loss"],
+        genetic=replace(GENETIC, **options.changes),
+    )
+    wall_s = time.perf_counter() - began
+    flow = _with_units(faulted, search)
+    if not flow.converged:
+        raise NoSolutionError(collapse_in_words(faulted, search.evaluations))
+    closed = search.closed & faulted.usable
+    return _Found(closed, flow, search.log, search.evaluations, wall_s, search.units)
 
 
 def find_branches(feeder: Feeder, names: Sequence[str], place: str) -> tuple[int, ...]:
@@ -250,7 +322,6 @@ def _search(
     options: ReconfigureOptions,
     weights: Floats,
     seed: int,
-    label: str,
     progress: Progress,
 ) -> TreeSearch:
     if options.fixed_topology or not trees.n_open:  # there is nothing to choose
@@ -260,8 +331,9 @@ def _search(
         value = values(trees, opens[None], measures, weights)[0]
         return TreeSearch(opens, (over, 0.0, float(value)), [], 1, "nothing to choose")
     if options.encoding == EDGES:
-        return _edges(trees, options, weights, seed, label, progress)
-    return search_classic(trees, weights, seed, label, options.encoding, progress, options.classic)
+        return _edges(trees, options, weights, seed, progress)
+    name = options.goal.name
+    return search_classic(trees, weights, seed, name, options.encoding, progress, options.classic)
 
 
 def _edges(
@@ -269,11 +341,10 @@ def _edges(
     options: ReconfigureOptions,
     weights: Floats,
     seed: int,
-    label: str,
     progress: Progress,
 ) -> TreeSearch:
     suited = default_options(trees, options.changes)
-    return search_trees(trees, weights, seed, label, progress, suited)
+    return search_trees(trees, weights, seed, options.goal.name, progress, suited)
 
 
 def _prove(
@@ -285,7 +356,7 @@ def _prove(
     count = count_configurations(trees)
     number = int(count) if np.isfinite(count) else None
     wanted = worth_while(trees, count) if options.proof is None else options.proof
-    if not wanted or (options.dg is not None and options.proof is None):
+    if not wanted:
         return None, number
     if number is None or number > 1e10:
         message = f"{count:.3g} configurations are too many to look at each"
@@ -303,55 +374,16 @@ def _better_of(trees: FeederTrees, search: TreeSearch, proof: Proof, weights: Fl
     return best
 
 
-def _collapse(feeder: Feeder, tried: int) -> str:
-    total = feeder.load[0].sum(axis=1).max() * feeder.base_mva
-    return (
-        f"the power flow of none of {tried:,} radial configurations looked at has a solution: the "
-        f"load of {total:g} MW is more than the feeder can carry; check units (MW, ohm, kV)"
-    )
-
-
-def _limit(feeder: Feeder, flow: FeederFlow) -> str:
-    """The limit that a configuration violates most, in words; empty when it meets all."""
-    if flow.measures["violation"] <= WITHIN:
-        return ""
-    short = np.nan_to_num(feeder.vm_min - flow.vm, nan=-1.0)
-    over = np.nan_to_num(flow.vm - feeder.vm_max, nan=-1.0)
-    v2 = np.nan_to_num(flow.vm[:, feeder.branch_to] ** 2, nan=1.0)
-    current = np.hypot(flow.p, flow.q) / np.sqrt(v2)
-    loading = current / np.minimum(feeder.i_from, feeder.i_to)
-    worst = {"short": short.max(), "over": over.max(), "loading": loading.max() - 1.0}
-    kind = max(worst, key=lambda key: worst[key])
-    table = {"short": short, "over": over, "loading": loading}[kind]
-    t, place = np.unravel_index(int(np.argmax(table)), table.shape)
-    hour = f"hour {t + 1}, " if feeder.n_t > 1 else ""
-    if kind == "loading":
-        return f"{hour}branch {feeder.branch_name[place]}: loaded to {100 * table[t, place]:.1f} %"
-    word = "short" if kind == "short" else "too high"
-    limit = (feeder.vm_min if kind == "short" else feeder.vm_max)[place]
-    return (
-        f"{hour}bus {feeder.bus_name[place]}: voltage {flow.vm[t, place]:.5f} pu, {word} by "
-        f"{table[t, place]:.5f} pu of the limit {limit:g} pu"
-    )
-
-
-def _value(goal: Goal, feeder: Feeder, closed: Bools, flow: FeederFlow) -> float:
-    """Objective of the result, from its power flow."""
-    trees = fed_trees(feeder)
-    measures = np.array([flow.measures[name] for name in MEASURES])
-    return goal.value(trees, trees.opens(closed), measures)
-
-
-def _generation(
-    feeder: Feeder, options: ReconfigureOptions, seed: int, progress: Progress
-) -> DGSearch:
-    from hybridopt.dg_search import search_dg
-
-    if options.dg is None:
-        raise ValueError("no generation is asked for")
-    return search_dg(
-        feeder, options.dg, seed, fixed_topology=options.fixed_topology, progress=progress
-    )
+def _value(goal: Goal, faulted: Feeder, found: _Found, before: FeederFlow | None) -> float:
+    """Objective of the result, from its power flow; f1 is the reduction of the losses."""
+    trees = fed_trees(faulted)
+    measures = np.array([found.flow.measures[name] for name in MEASURES])
+    value = goal.value(trees, trees.opens(found.closed), measures)
+    if goal.name != "loss_reduction":
+        return value
+    if before is None:
+        return float("nan")
+    return before.measures["loss"] * faulted.base_mva * 1e3 - value
 
 
 def _with_units(feeder: Feeder, found: DGSearch) -> FeederFlow:
@@ -367,36 +399,30 @@ def _with_units(feeder: Feeder, found: DGSearch) -> FeederFlow:
     return power_flow(trees, trees.opens(found.closed))
 
 
-def _reduction(
-    feeder: Feeder,
-    before: FeederFlow | None,
-    closed: Bools,
-    flow: FeederFlow,
-    found: DGSearch,
-) -> dict[str, Any]:
-    from hybridopt.loss_reduction import loss_reductions
-
+def _reduction(feeder: Feeder, before: FeederFlow | None, found: _Found) -> dict[str, Any]:
+    """Loss reductions; none where a state is not radial or has no power flow."""
     trees = fed_trees(feeder)
-    without = power_flow(trees, trees.opens(closed))
-    if before is None or not without.converged:
+    without = power_flow(trees, trees.opens(found.closed))
+    if before is None or not feeder.is_radial(feeder.closed) or not without.converged:
         return {}
-    return loss_reductions(feeder, before, without, flow, found.units, closed)
+    return loss_reductions(feeder, before, without, found.flow, found.units, found.closed)
 
 
 def _pareto(
     trees: FeederTrees,
     options: ReconfigureOptions,
     seed: int,
-    opens: Ints,
-    count: int | None,
+    found: _Found,
     progress: Progress,
 ) -> list[dict[str, Any]]:
     """The front as rows: objectives with their units, open branches, voltages."""
     if not options.pareto:
         return []
-    exact = count is not None and worth_while(trees, count) and options.proof is not False
-    fits = len(opens) == trees.n_open
-    starts = [trees.normal_tree(), *([opens] if fits else [])]
+    count, opens = count_configurations(trees), found.opens
+    exact = worth_while(trees, count) and options.proof is not False
+    starts = [trees.normal_tree()]
+    if opens is not None and len(opens) == trees.n_open:
+        starts.append(opens)
     front = pareto_front(trees, options.pareto, seed, progress, exact=exact, starts=starts)
     names = trees.feeder.branch_name
     mw = trees.feeder.base_mva

@@ -450,16 +450,23 @@ def _violation(net: Any, live: int, work: Any) -> Any:
 
 
 @_compiled
+def _unserved(net: Any, live: int, work: Any) -> float:
+    """Demand of the buses without supply, energy in pu h, at 1 pu."""
+    total = 0.0
+    for bus in range(net.source.size):
+        if work.at[bus] < 0 or work.at[bus] >= live:
+            for t in range(net.dt.size):
+                load = net.load[P, bus, t] + net.load[P_CURRENT, bus, t]
+                total += net.dt[t] * max(load + net.load[P_IMPEDANCE, bus, t], 0.0)
+    return total
+
+
+@_compiled
 def _measure(net: Any, live: int, work: Any, sweeps: int, out: Any) -> None:
     """All measures of a tree whose power flow is settled; see MEASURES."""
     out[:] = 0.0
     out[ITERATIONS] = sweeps
-    for bus in range(net.source.size):
-        place = work.at[bus]
-        if place < 0 or place >= live:
-            for t in range(net.dt.size):
-                load = net.load[P, bus, t] + net.load[P_CURRENT, bus, t]
-                out[UNSERVED] += net.dt[t] * max(load + net.load[P_IMPEDANCE, bus, t], 0.0)
+    out[UNSERVED] = _unserved(net, live, work)
     if sweeps < 0:
         out[VIOLATION] = out[LOSS] = out[DROP] = out[MAX_DROP] = out[BALANCE] = np.inf
         out[VIOLATION2] = np.inf
@@ -628,12 +635,7 @@ def _score(net: Any, is_open: Any, work: Any, start: Any, weights: Any, measure:
     if sweeps > 0 and weights[1] == 0.0 and weights[2] == 0.0 and weights[3] == 0.0:
         measure[VIOLATION] = _violation(net, live, work)[0] if net.has[1] else 0.0
         measure[LOSS] = _loss(net, live, work)
-        measure[UNSERVED] = 0.0
-        if net.has[2]:
-            for k in range(live, net.source.size):
-                bus = work.order[k]
-                for t in range(net.dt.size):
-                    measure[UNSERVED] += net.dt[t] * max(net.load[P, bus, t], 0.0)
+        measure[UNSERVED] = _unserved(net, live, work) if net.has[2] else 0.0
     else:
         _measure(net, live, work, sweeps, measure)
     violation = measure[VIOLATION] if measure[VIOLATION] > WITHIN else 0.0

@@ -62,7 +62,15 @@ LAYERS = [
     ],
     ["feeder_goal", "feeder_trees", "feeder_result"],
     ["network", "network_*", "export", "verify"],
-    ["feeder_profiles", "feeder_dispatch", "loss_reduction", "tree_*", "classic_search", "supply"],
+    [
+        "feeder_profiles",
+        "feeder_dispatch",
+        "feeder_limits",
+        "loss_reduction",
+        "tree_*",
+        "classic_search",
+        "supply",
+    ],
     ["dg_search"],
     [
         "checkpoint",

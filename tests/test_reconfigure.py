@@ -12,6 +12,7 @@ from command_line import hybridopt
 
 from hybridopt.errors import InputError, NoSolutionError
 from hybridopt.feeder_goal import Goal
+from hybridopt.feeder_limits import loadings
 from hybridopt.network import read_network
 from hybridopt.network_feeder import feeder_from_net
 from hybridopt.reconfigure import ReconfigureOptions, reconfigure
@@ -280,3 +281,72 @@ def test_goals_say_their_units():
     assert Goal().unit(24) == "kWh"
     assert "10 per kW" in Goal("weighted").unit(1)
     assert "10 per MW" in Goal("weighted", loss_unit="mw").unit(1)
+
+
+def test_generation_after_a_fault_leaves_the_fault_out():
+    found = summary("baranwu33", "--fault", "6", "--dg", "2")
+    assert 6 not in found["opened"] + found["closed"]
+    assert found["fully_served"]
+    assert found["verification"]["max_loss_difference_kw"] < 1e-4
+    assert found["verification"]["max_vm_difference_pu"] < 1e-7
+    free = summary("baranwu33", "--dg", "2")
+    assert found["loss_kw_after"] >= free["loss_kw_after"] - 1e-6
+
+
+def test_the_value_of_a_fault_counts_what_is_switched():
+    found = summary("baranwu33", "--fault", "6", "--objective", "switching_operations")
+    assert found["objective_value"] == found["switching_operations"] == 1
+
+
+def test_f1_is_the_sum_of_both_reductions():
+    found = summary("baranwu33", "--dg", "3", "--objective", "loss_reduction")
+    parts = found["loss_reduction"]
+    gained = found["loss_kw_before"] - found["loss_kw_after"]
+    assert parts["by_reconfiguration_kw"] + parts["by_dg_kw"] == pytest.approx(gained, abs=1e-9)
+    assert found["objective_value"] == pytest.approx(gained, abs=1e-9)
+    net = read_network("baranwu33")
+    without, _ = by_runpp(net, found["open_branches"])
+    assert parts["by_dg_kw"] == pytest.approx(without - found["loss_kw_after"], abs=1e-5)
+    # Without charging, R (P^2 + Q^2) / V^2 at the receiving end is the loss itself.
+    exact = parts["by_reconfiguration_kw"]
+    assert parts["by_reconfiguration_closed_formula_kw"] == pytest.approx(exact, abs=1e-6)
+    alone = summary("baranwu33", "--objective", "loss_reduction")
+    assert alone["objective_value"] == pytest.approx(202.6771 - 139.5513, abs=1e-3)
+
+
+def test_loadings_are_those_of_pandapower():
+    net = pandapower.networks.mv_oberrhein()
+    net.line["max_i_ka"] *= 0.3
+    result = reconfigure(net, name="mv_oberrhein")
+    pp.runpp(net, tolerance_mva=1e-9)
+    feeder = feeder_from_net(net, "mv_oberrhein")
+    ours = loadings(feeder, feeder.closed, result.flow_before)[0]
+    lines = np.array(feeder.branch_kind) == "line"
+    theirs = net.res_line.loading_percent.loc[feeder.branch_index[lines]].to_numpy() / 100
+    theirs[~feeder.closed[lines]] = 0.0  # charging of a line that hangs at one end
+    assert ours[lines] == pytest.approx(theirs, rel=1e-6, abs=1e-9)
+    assert result.status == "infeasible"
+    assert "loaded to" in result.limit
+    percent = float(result.limit.split()[-2])
+    assert percent == pytest.approx(result.verification["max_loading_percent"], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--pareto", "losses,switching_operations"],
+        ["--encoding", "prufer"],
+        ["--proof"],
+        ["--objective", "voltage_drop"],
+    ],
+)
+def test_what_generation_leaves_unanswered_is_a_finding(arguments):
+    findings = hybridopt("reconfigure", "baranwu33", "--dg", "1", *arguments).findings
+    assert any(arguments[0] in finding for finding in findings)
+
+
+def test_an_optimum_that_only_the_enumeration_found_says_so():
+    found = summary("baranwu33", "--encoding", "keys")
+    assert found["found_by"] == "enumeration"
+    assert found["loss_kw_after"] == pytest.approx(139.5513, abs=1e-4)
+    assert summary("baranwu33")["found_by"] == "search"
