@@ -197,9 +197,8 @@ power flow was solved, those of descents included; kW are best, median and worst
 {chr(10).join(table)}
 
 Of a random Prüfer sequence's edges few are branches of the network ({", ".join(kept_edges())}), so
-repair decides where a child lies; crossover of sequences moves it far. Random keys are always
-trees, but a few keys decide much. Edge sets keep what both parents close, and branch exchange makes every
-child a local optimum.
+repair decides where a child lies. Random keys are always trees. Edge sets keep what both parents close,
+and branch exchange makes every child a local optimum.
 """
 
 

@@ -248,7 +248,8 @@ def dispatch(
     network_or_case: Annotated[
         str,
         typer.Argument(
-            help="Case, network of pandapower, .json, .xlsx or MATPOWER .m file, SimBench code, feeder.",
+            help="Case, network of pandapower, .json, .xlsx or MATPOWER .m file, SimBench code, "
+            "feeder.",
             metavar="NETWORK_OR_CASE",
         ),
     ],

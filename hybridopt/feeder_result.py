@@ -102,11 +102,11 @@ class Reconfiguration:
     encoding: str
     status: str
     limit: str
-    found_by: str
     proven_optimal: bool
     configurations: int | None
     proof_s: float | None
     wall_s: float
+    found_by: str = "search"
     steps: tuple[Step, ...] = ()
     pareto: list[dict[str, Any]] = field(default_factory=list)
     reduction: dict[str, Any] = field(default_factory=dict)

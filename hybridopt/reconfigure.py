@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hybridopt.dg_search import DGSearch
     from hybridopt.feeder import Feeder
     from hybridopt.feeder_dispatch import DGOptions
     from hybridopt.feeder_result import FeederUnit
@@ -187,7 +186,7 @@ def reconfigure(
         configurations=found.count,
         proof_s=found.proof.wall_s if found.proof else None,
         wall_s=found.wall_s,
-        steps=switching_steps(feeder, feeder.closed, found.closed, fault),
+        steps=switching_steps(_with_units(feeder, found.units), feeder.closed, found.closed, fault),
         pareto=_pareto(fed_trees(faulted), options, seed, found, progress),
         reduction={} if fault else _reduction(feeder, before, found),
     )
@@ -267,7 +266,8 @@ def _place(
         genetic=replace(GENETIC, **options.changes),
     )
     wall_s = time.perf_counter() - began
-    flow = _with_units(faulted, search)
+    trees = fed_trees(_with_units(faulted, search.units))
+    flow = power_flow(trees, trees.opens(search.closed))
     if not flow.converged:
         raise NoSolutionError(collapse_in_words(faulted, search.evaluations))
     closed = search.closed & faulted.usable
@@ -386,17 +386,15 @@ def _value(goal: Goal, faulted: Feeder, found: _Found, before: FeederFlow | None
     return before.measures["loss"] * faulted.base_mva * 1e3 - value
 
 
-def _with_units(feeder: Feeder, found: DGSearch) -> FeederFlow:
-    """Power flow with the units' outputs, by the kernel."""
-    base = feeder.base_mva
-    bus = np.array([unit.bus for unit in found.units], dtype=np.int64)
+def _with_units(feeder: Feeder, units: Sequence[FeederUnit]) -> Feeder:
+    """The feeder with what units inject."""
+    bus = np.array([unit.bus for unit in units], dtype=np.int64)
     p, q = (
-        np.array([getattr(unit, name) for unit in found.units]).reshape(len(bus), feeder.n_t).T
-        / base
+        np.array([getattr(unit, name) for unit in units]).reshape(len(bus), feeder.n_t).T
+        / feeder.base_mva
         for name in ("p_mw", "q_mvar")
     )
-    trees = fed_trees(feeder.with_injection(bus, p, q))
-    return power_flow(trees, trees.opens(found.closed))
+    return feeder.with_injection(bus, p, q)
 
 
 def _reduction(feeder: Feeder, before: FeederFlow | None, found: _Found) -> dict[str, Any]:

@@ -9,7 +9,14 @@ import numpy as np
 
 from hybridopt.feeder_result import Step
 from hybridopt.feeder_trees import FeederTrees, fed_trees, power_flow
-from hybridopt.solvers.radial import WITHIN, RadialArrays
+from hybridopt.solvers.radial import (
+    ITERATIONS,
+    MIN_VM,
+    UNSERVED,
+    WITHIN,
+    RadialArrays,
+    evaluate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,11 +76,13 @@ def switching_steps(
     """Order the operations from one radial state to another so that every state is radial.
 
     A tie that feeds a dead section is closed at once; otherwise a branch is opened just before the
-    tie that takes over what it fed. Branches that leave load dark are opened last. The feeder after
-    each operation is given: what is fed, its lowest voltage, whether it is radial.
+    tie that takes over what it fed, of all such pairs the one that leaves the highest lowest
+    voltage. Branches that leave load dark are opened last. The feeder after each operation is
+    given: what is fed, its lowest voltage, whether it is radial.
     """
     gone = list(fault)
     faulted = feeder.without(gone)
+    trees = fed_trees(faulted)
     state = before.copy()
     state[gone] = False
     opening = [int(m) for m in np.flatnonzero(state & ~after)]
@@ -83,7 +92,7 @@ def switching_steps(
     def operate(branch: int, *, closes: bool) -> None:
         state[branch] = closes
         (closing if closes else opening).remove(branch)
-        steps.append(_step(faulted, state, branch, closes=closes))
+        steps.append(_step(trees, state, branch, closes=closes))
 
     while closing:
         fed = faulted.reached(state)
@@ -92,9 +101,7 @@ def switching_steps(
         if useful or (free and not opening):
             operate((useful or free)[0], closes=True)
             continue
-        pair = next(
-            ((m, t) for t in closing for m in opening if _takes_over(faulted, state, m, t)), None
-        )
+        pair = _best_pair(trees, state, opening, closing)
         if pair is None:  # no exchange keeps it radial: as it comes
             pair = (opening[0] if opening else -1, closing[0])
         if pair[0] >= 0:
@@ -110,21 +117,33 @@ def _loops(feeder: Feeder, fed: Bools, branch: int) -> bool:
     return bool(fed[feeder.branch_from[branch]] and fed[feeder.branch_to[branch]])
 
 
-def _takes_over(feeder: Feeder, state: Bools, opened: int, tie: int) -> bool:
-    """Whether a tie feeds what opening a branch cuts off."""
-    trial = state.copy()
-    trial[opened] = False
-    fed = feeder.reached(trial)
-    return bool(fed[feeder.branch_from[tie]] != fed[feeder.branch_to[tie]])
+def _best_pair(
+    trees: FeederTrees, state: Bools, opening: list[int], closing: list[int]
+) -> tuple[int, int] | None:
+    """The branch to open and the tie that takes over, with the highest lowest voltage then."""
+    now = evaluate(trees.arrays, trees.opens(state)[None], 1e-9)[0]
+    pairs = [(m, t) for t in closing for m in opening]
+    rows = []
+    for m, t in pairs:
+        trial = state.copy()
+        trial[m], trial[t] = False, True
+        rows.append(trees.opens(trial))
+    if not rows:
+        return None
+    found = evaluate(trees.arrays, np.stack(rows), 1e-9)
+    good = (found[:, ITERATIONS] > 0) & (found[:, UNSERVED] <= now[UNSERVED] + WITHIN)
+    if not good.any():
+        return None
+    return pairs[int(np.argmax(np.where(good, found[:, MIN_VM], -1.0)))]
 
 
-def _step(feeder: Feeder, closed: Bools, branch: int, *, closes: bool) -> Step:
+def _step(trees: FeederTrees, closed: Bools, branch: int, *, closes: bool) -> Step:
+    feeder = trees.feeder
     fed = feeder.reached(closed)
     served = float((feeder.served[:, fed].sum(axis=1)).max() * feeder.base_mva)
     radial = feeder.is_radial(closed)
     flow = None
     if radial:
-        trees = fed_trees(feeder)
         flow = power_flow(trees, trees.opens(closed))
     solved = flow is not None and flow.converged
     return Step(

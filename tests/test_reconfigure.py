@@ -350,3 +350,14 @@ def test_an_optimum_that_only_the_enumeration_found_says_so():
     assert found["found_by"] == "enumeration"
     assert found["loss_kw_after"] == pytest.approx(139.5513, abs=1e-4)
     assert summary("baranwu33")["found_by"] == "search"
+
+
+def test_steps_avoid_low_voltages_and_see_the_units():
+    feeder = feeder_from_net(read_network("zhang118"), "zhang118")
+    result = reconfigure(read_network("zhang118"), name="zhang118")
+    lowest = [step.min_vm_pu for step in result.steps]
+    assert min(lowest) >= result.flow_before.measures["min_vm"]
+    assert result.steps[-1].min_vm_pu == pytest.approx(result.flow_after.measures["min_vm"])
+    assert feeder.is_radial(result.closed_after)
+    found = summary("baranwu33", "--dg", "3")
+    assert found["steps"][-1]["min_vm_pu"] == pytest.approx(found["min_vm_pu_after"], abs=1e-8)

@@ -152,6 +152,17 @@ def test_the_front_searched_is_the_front_of_all(names):
     assert max(gaps) < 0.1
 
 
+def test_the_front_meets_the_limits():
+    trees = trees_of("baranwu33", vm_limits=(0.93, None))
+    names = ("losses", "switching_operations")
+    exact, found = (pareto_front(trees, names, 0, NoProgress(), exact=e) for e in (True, False))
+    free = pareto_front(trees_of("baranwu33"), names, 0, NoProgress(), exact=True)
+    assert all(measures[6] >= 0.93 - 1e-9 for _, _, measures in (*exact, *found))
+    assert len(exact) < len(free)  # the limit binds: the initial state is 0.913 pu
+    ends = [(round(float(p[0]), 8), float(p[1])) for _, p, _ in exact]
+    assert [(round(float(p[0]), 8), float(p[1])) for _, p, _ in found] == ends
+
+
 def test_the_front_of_all_is_that_of_brute_force():
     trees = trees_of("civanlar16")
     opens = np.concatenate(list(all_batches(trees)))
