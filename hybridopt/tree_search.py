@@ -9,7 +9,7 @@ import numpy as np
 
 from hybridopt.feeder_goal import operations
 from hybridopt.solvers.genetic import GeneticOptions, Operators, minimize
-from hybridopt.solvers.radial import UNSERVED, VIOLATION, descend
+from hybridopt.solvers.radial import UNSERVED, VIOLATION, descend, new_memory, no_memory
 from hybridopt.solvers.search import LimitReachedError
 
 if TYPE_CHECKING:
@@ -171,6 +171,7 @@ class TreeOperators:
         self.trees = trees
         self.n_branch = len(trees.branch)
         self.cuttable = np.flatnonzero(trees.arrays.cuttable).tolist()
+        self.near: dict[int, list[int]] = {}
 
     def kick(self, genome: Genome, rng: random.Random, most: int = KICK) -> Genome:
         """Open a few closed branches; ties close what that leaves apart."""
@@ -190,6 +191,8 @@ class TreeOperators:
 
     def _near(self, branch: int) -> list[int]:
         """Branches that may be opened, near to one, itself among them."""
+        if branch in self.near:
+            return self.near[branch]
         arrays = self.trees.arrays
         found, seen = [branch], {branch}
         for m in found:
@@ -200,10 +203,11 @@ class TreeOperators:
                     if int(other) not in seen:
                         seen.add(int(other))
                         found.append(int(other))
-        return [m for m in found if arrays.cuttable[m]]
+        self.near[branch] = [m for m in found if arrays.cuttable[m]]
+        return self.near[branch]
 
     def _random(self, rng: random.Random) -> Floats:
-        drawn = np.array([rng.random() for _ in range(self.n_branch)])
+        drawn = np.frombuffer(rng.randbytes(4 * self.n_branch), np.uint32) / 2.0**32
         return np.where(self.trees.arrays.normal < 0, drawn + 0.8, drawn)  # rather lit than dark
 
 
@@ -213,6 +217,8 @@ class _Task(TreeOperators):
     def __init__(self, trees: FeederTrees, weights: Floats) -> None:
         super().__init__(trees)
         self.weights, self.tried = weights, 0
+        self.memory = new_memory(trees.arrays)
+        self.ends: list[TreeValue] = []  # of descents, by their number
         arrays = trees.arrays
         dark = np.where(arrays.normal < 0, 1e9, 0.0)
         self.starts = [
@@ -252,19 +258,26 @@ class _Task(TreeOperators):
         for solution in solutions:
             if self.tried * len(self.trees.bus) * self.trees.feeder.n_t > EFFORT:
                 raise LimitReachedError("as many trees tried as are worth while")
-            opens = np.array([solution], dtype=np.int64).reshape(1, -1)
-            better, measures, tried = descend(self.trees.arrays, opens, self.weights)
+            opens = np.array(solution, dtype=np.int64)
+            better, measures, tried, known = descend(
+                self.trees.arrays, opens, self.weights, self.memory, len(self.ends)
+            )
             self.tried += tried
-            yield TreeValue(tuple(sorted(map(int, better[0]))), self.fitness(better, measures[0]))
+            if known < 0:
+                tree = tuple(sorted(map(int, better)))
+                self.ends.append(TreeValue(tree, self.fitness(better, measures)))
+            else:
+                self.ends.append(self.ends[known])
+            yield self.ends[-1]
 
     def fitness(self, opens: Ints, measures: Floats) -> tuple[float, ...]:
         value = sum(self.weights[m] * measures[2 + m] for m in range(4) if self.weights[m])
         if self.weights[4]:
-            value += self.weights[4] * int(operations(self.trees, opens)[0])
+            value += self.weights[4] * int(operations(self.trees, opens[None])[0])
         return float(measures[VIOLATION]), float(measures[UNSERVED]), float(value)
 
 
 def improved(trees: FeederTrees, opens: Ints, weights: Floats) -> Ints:
     """One tree after branch exchange."""
-    found: Ints = descend(trees.arrays, opens[None].copy(), weights)[0][0]
+    found: Ints = descend(trees.arrays, opens, weights, no_memory(), 0)[0]
     return found

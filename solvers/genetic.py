@@ -12,6 +12,7 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic
 
 from deap import base, tools
@@ -91,6 +92,11 @@ class _Fitness(base.Fitness):  # type: ignore[misc]
     weights = (-1.0,)
 
 
+@cache
+def _fitness_class(weights: tuple[float, ...]) -> type[_Fitness]:
+    return type("Fitness", (_Fitness,), {"weights": weights})
+
+
 class _Share(base.Fitness):  # type: ignore[misc]
     """Share of the roulette wheel: the worst of n has 1, the best n."""
 
@@ -105,7 +111,7 @@ class _Individual(list[int | float]):
 
     def __init__(self, genome: Genome, weights: tuple[float, ...]) -> None:
         super().__init__(genome)
-        self.fitness = type("Fitness", (_Fitness,), {"weights": weights})()
+        self.fitness = _fitness_class(weights)()
 
 
 @contextmanager

@@ -772,6 +772,54 @@ def _rank_supply(
     return n
 
 
+class Memory(NamedTuple):
+    """Trees that descents have come through.
+
+    Attributes
+    ----------
+    mark : (n_branch,) uint64, random; the key of a tree is that of its open branches, combined
+    key : (size,) uint64, of trees seen, by their remainder or in the next free place (0)
+    end : (size,) the number of the descent that came through first
+    """
+
+    mark: Any
+    key: Any
+    end: Any
+
+
+@_compiled
+def no_memory() -> Any:
+    """Room for no tree."""
+    return Memory(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+
+
+def new_memory(net: RadialArrays, size: int = 2**18) -> Memory:
+    """Room for so many trees."""
+    rng = np.random.default_rng(0)
+    mark = rng.integers(1, 2**64, len(net.ends), np.uint64)
+    return Memory(mark, np.zeros(size, np.uint64), np.full(size, -1, np.int64))
+
+
+@_compiled
+def _recall(memory: Any, ties: Any, number: int) -> int:
+    """The descent that came through a tree before this one; -1: none, and the tree is kept."""
+    size = memory.key.size
+    if size == 0:
+        return -1
+    key = np.uint64(0)
+    for branch in ties:
+        key ^= memory.mark[branch]
+    place = np.int64(key % np.uint64(size))
+    for _ in range(32):
+        if memory.key[place] == key:
+            return int(memory.end[place])
+        if memory.key[place] == 0:
+            memory.key[place], memory.end[place] = key, number
+            return -1
+        place = (place + 1) % size
+    return -1
+
+
 @_compiled
 def _without_supply(net: Any, live: int, reached: int, work: Any) -> None:
     """Load behind each place that has no supply, into p and q."""
@@ -788,9 +836,21 @@ def _without_supply(net: Any, live: int, reached: int, work: Any) -> None:
 
 @_compiled
 def _descend(  # noqa: C901
-    net: Any, ties: Any, weights: Any, work: Any, other: Any, is_open: Any, measure: Any
-) -> int:
-    """Exchange branches, in place, while the score falls; the number of trees tried."""
+    net: Any,
+    ties: Any,
+    weights: Any,
+    work: Any,
+    other: Any,
+    is_open: Any,
+    measure: Any,
+    memory: Any,
+    number: int,
+) -> Any:
+    """Exchange branches, in place, while the score falls.
+
+    Returns the number of trees tried, and the descent that came through the last of them before
+    (-1: none). Trees are kept under ``number``.
+    """
     n_bus, n_branch, hours = net.source.size, net.ends.shape[0], net.dt.size
     start = np.full((n_bus, hours), net.source.max())
     depth, path = np.zeros(n_bus, np.int64), np.empty(n_bus, np.int64)
@@ -801,11 +861,9 @@ def _descend(  # noqa: C901
         is_open[branch] = True
     best, live = _score(net, is_open, work, start, weights, measure)
     kept[:] = measure
-    tried = 1
+    tried, known = 1, _recall(memory, ties, number)
     only_loss = weights[1:].max() == 0.0
-    while True:
-        if best[0] == np.inf:  # no power flow: nothing to estimate with
-            break
+    while known < 0 and best[0] < np.inf:  # without power flow: nothing to estimate with
         reached = live
         for k in range(n_bus):
             if work.at[work.order[k]] == k:
@@ -833,17 +891,21 @@ def _descend(  # noqa: C901
             is_open[tie], is_open[branch] = True, False
         if not improved:
             break
+        known = _recall(memory, ties, number)
+        if known == number:  # round in a circle of equal trees, by rounding errors
+            known = -1
+            break
         work, other = other, work
     for branch in ties:
         is_open[branch] = False
     measure[:] = kept
     measure[VIOLATION] = best[0]
-    return tried
+    return tried, known
 
 
 @_compiled
-def descend(net: Any, opens: Any, weights: Any) -> Any:
-    """Improve trees by branch exchange until no exchange of one pair improves them.
+def descend(net: Any, opens: Any, weights: Any, memory: Any, number: int) -> Any:
+    """Improve a tree by branch exchange until no exchange of one pair improves it.
 
     A tie is closed and a branch of its loop opened, wherever that lowers the score: first what
     limits are violated by, then what is unserved, then ``weights . (loss, voltage_drop,
@@ -852,22 +914,23 @@ def descend(net: Any, opens: Any, weights: Any) -> Any:
 
     Parameters
     ----------
-    opens : (n, k), open branches of each tree
+    opens : (k,), open branches of a tree
     weights : (5,)
+    memory, number : trees that this descent comes through are kept under its number; where an
+        earlier one came through, it ends, for the rest is known
 
     Returns
     -------
-    (n, k) improved; (n, 9) measures, where ``violation`` below 1e-9 counts as 0, of which only
-    those that the score needs are set; the number of trees tried
+    (k,) improved; (9,) measures, where ``violation`` below 1e-9 counts as 0, of which only those
+    that the score needs are set; the number of trees tried; the number of the earlier descent, or
+    -1
     """
-    better = opens.copy()
-    measures = np.zeros((opens.shape[0], N_MEASURES))
-    work, other = _room(net), _room(net)
+    better, measure = opens.copy(), np.zeros(N_MEASURES)
     is_open = np.zeros(net.ends.shape[0], np.bool_)
-    tried = 0
-    for c in range(opens.shape[0]):
-        tried += _descend(net, better[c], weights, work, other, is_open, measures[c])
-    return better, measures, tried
+    tried, known = _descend(
+        net, better, weights, _room(net), _room(net), is_open, measure, memory, number
+    )
+    return better, measure, tried, known
 
 
 class UnitTerms(NamedTuple):
@@ -1320,7 +1383,14 @@ def _exchange_rated(
 
 @_compiled
 def place_units(
-    net: Any, load: Any, terms: Any, opens: Any, sites: Any, p: Any, q: Any, switch: bool
+    net: Any,
+    load: Any,
+    terms: Any,
+    opens: Any,
+    sites: Any,
+    p: Any,
+    q: Any,
+    switch: bool,
 ) -> Any:
     """Improve a tree and the units in it until no change of one kind lowers the losses.
 
@@ -1358,7 +1428,9 @@ def place_units(
             _inject(net, load, sites, p, q)
             for m in opens:
                 is_open[m] = False
-            tried += _descend(net, opens, weights, work, other, is_open, measure)
+            tried += _descend(net, opens, weights, work, other, is_open, measure, no_memory(), -1)[
+                0
+            ]
             for m in opens:
                 is_open[m] = True
             score, _ = _rate(

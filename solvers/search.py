@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Run(Generic[Solution, Value]):
     @property
     def best(self) -> Value:
         """The evaluation with the least fitness (first found of equals)."""
-        return min(self.cache.values(), key=lambda value: value.fitness)
+        return min(self.cache.values(), key=attrgetter("fitness"))
 
     @property
     def distinct(self) -> int:

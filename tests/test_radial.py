@@ -351,13 +351,35 @@ def test_sources_of_different_voltages() -> None:
     assert found["max_voltage_drop"] > 0.04
 
 
+def descend(trees: FeederTrees, opens: Any, weights: Any) -> Any:
+    return radial.descend(trees.arrays, opens, weights, radial.no_memory(), 0)
+
+
 @pytest.mark.parametrize("name", BEST_KW)
 def test_descent_finds_the_best_known(name: str) -> None:
     _, trees = feeder(name)
-    better, found, tried = radial.descend(trees.arrays, trees.normal_tree()[None], LOSSES_ALONE)
-    assert kw(trees, found[0, radial.LOSS]) == pytest.approx(BEST_KW[name], abs=1e-3)
-    assert found[0, radial.LOSS] == pytest.approx(radial.losses(trees.arrays, better)[0], rel=1e-9)
+    better, found, tried = descend(trees, trees.normal_tree(), LOSSES_ALONE)[:3]
+    loss = found[radial.LOSS]
+    assert kw(trees, loss) == pytest.approx(BEST_KW[name], abs=1e-3)
+    assert loss == pytest.approx(radial.losses(trees.arrays, better[None])[0], rel=1e-9)
     assert tried > 1
+
+
+@pytest.mark.parametrize("size", [64, 4096])  # not enough, and enough
+def test_descents_end_where_an_earlier_one_came_through(size: int) -> None:
+    _, trees = feeder("tpc84")
+    opens = drawn(trees, 40, np.random.default_rng(3))
+    opens = opens[radial.evaluate(trees.arrays, opens)[:, radial.ITERATIONS] > 0]
+    alone = [descend(trees, row, LOSSES_ALONE) for row in opens]
+    memory, ends, met = radial.new_memory(trees.arrays, size), [], 0
+    for number, row in enumerate(opens):
+        better, _, _, known = radial.descend(trees.arrays, row, LOSSES_ALONE, memory, number)
+        met += known >= 0
+        ends.append(set(better) if known < 0 else ends[known])
+    assert ends == [set(better) for better, *_ in alone]
+    assert 0 < met < len(opens)
+    again = radial.descend(trees.arrays, opens[0], LOSSES_ALONE, memory, len(opens))
+    assert again[2:] == (1, 0)
 
 
 def exchanges(trees: FeederTrees, opens: Any) -> Any:
@@ -391,7 +413,7 @@ def test_descent_ends_where_no_exchange_is_better(name: str, weights: list[float
         used = np.flatnonzero(w[:4])
         return measures[:, radial.LOSS + used] @ w[used] + w[4] * np.array(switched)
 
-    better, _, _ = radial.descend(trees.arrays, opens, w)
+    better = np.stack([descend(trees, row, w)[0] for row in opens])
     own = values(better)
     assert (own <= values(opens) * (1 + 1e-12)).all()
     for row, value in zip(better, own, strict=True):
@@ -406,5 +428,5 @@ def test_descent_leaves_what_may_not_switch_closed() -> None:
     net.line["switchable"] = True
     net.line.loc[net.line.index[[6, 8, 13]], "switchable"] = False
     trees = trees_of(net)
-    better, _, _ = radial.descend(trees.arrays, trees.normal_tree()[None], LOSSES_ALONE)
-    assert trees.arrays.cuttable[better[0]].all()
+    better = descend(trees, trees.normal_tree(), LOSSES_ALONE)[0]
+    assert trees.arrays.cuttable[better].all()
