@@ -23,6 +23,7 @@ LAYERS = [
         "feeder",
         "case",
         "case_*",
+        "investment",
         "matpower",
         "matpower_*",
         "result",
@@ -61,6 +62,14 @@ LAYERS = [
         "doctor",
     ],
     ["feeder_goal", "feeder_trees", "feeder_result"],
+    [
+        "reliability",
+        "reliability_model",
+        "reliability_faults",
+        "reliability_islands",
+        "reliability_result",
+        "reliability_files",
+    ],
     ["network", "network_*", "export", "verify"],
     [
         "feeder_profiles",
