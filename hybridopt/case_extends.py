@@ -10,6 +10,11 @@ _EITHER_OR: tuple[tuple[KeyPath, tuple[str, ...], tuple[str, ...]], ...] = (
     (("load",), ("curve",), ("classes", "shares", "default_shares")),
     (("resources", "lines"), ("cost",), ("cost_per_km",)),
     (("resources", "dg"), ("operating_cost_per_mwh",), ("operating_cost",)),
+    (
+        ("resources", "dg"),
+        ("investment",),
+        ("cost_per_mw", "operating_cost_per_mwh", "operating_cost"),
+    ),
     (("resources", "dg"), ("sizes_mw",), ("min_mw", "max_mw")),
     (("resources", "dg"), ("genes",), ("sizes_mw", "min_mw", "max_mw")),
 )

@@ -31,6 +31,7 @@ from hybridopt.case_fields import (
     refuse_repeats,
     show,
 )
+from hybridopt.case_investment import InvestmentTable
 
 
 def _read_sites(value: object) -> Literal["all"] | tuple[int, ...]:
@@ -170,6 +171,9 @@ class DgResources(Table):
     """cost_per_mw counts the unit's rating, or the power planned at the peak. With planned_p,
     min_mw, max_mw and sizes_mw are planned powers too, and a unit may deliver 1.5 times its own
     over the day, as in Diaz Vargas et al. 2024."""
+    investment: InvestmentTable | None = None
+    """[resources.dg.investment]: the capital is the cost of installing, so that the budget is one
+    of investment; variable_per_mwh is the operating cost. Instead of the keys for these."""
     operating_cost_per_mwh: NonNegative = 0.0
     """Cost of a unit's energy, currency per MWh."""
     operating_cost: Polynomial | None = None
@@ -195,6 +199,13 @@ class DgResources(Table):
         if not buses and info.data.get("max_units"):
             raise ValueError('lists no bus for the units that max_units allows; "all" is every bus')
         return buses
+
+    @field_validator("investment")
+    @classmethod
+    def _counts_ratings(cls, investment: Any, info: ValidationInfo) -> Any:
+        if investment is not None and info.data.get("cost_basis") == "planned_p":
+            raise ValueError('counts ratings: leave out cost_basis = "planned_p"')
+        return investment
 
     @field_validator("max_mw")
     @classmethod

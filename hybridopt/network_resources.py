@@ -15,6 +15,7 @@ from hybridopt.plan_space import Candidate, PlanSpace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hybridopt.case_investment import InvestmentTable
     from hybridopt.case_resources import CandidateLine
     from hybridopt.elements import Elements
     from hybridopt.grid import Event, Grid
@@ -116,11 +117,16 @@ def _sites(elements: Elements, damaged: Grid) -> DGSites:
     buses = elements.standing(dg.buses, "resources.dg.buses", damaged)
     tan_phi = np.tan(np.arccos(dg.power_factor)) if dg.reactive == "power_factor" else np.inf
     limit = dg.penetration_limit
+    capital, operating = dg.cost_per_mw, tuple(dg.cost_polynomial)
+    if dg.investment is not None:
+        refuse_foreign_defaults(elements, dg.investment, "resources.dg.investment")
+        terms = dg.investment.investment(elements.case.currency)
+        capital, operating = terms.capital_per_mw, (0.0, terms.variable_per_mwh)
     return DGSites(
         bus=tuple(sorted(set(buses))),
         tan_phi=float(tan_phi),
-        cost_per_mw=dg.cost_per_mw,
-        operating_cost=tuple(dg.cost_polynomial),
+        cost_per_mw=capital,
+        operating_cost=operating,
         grid_forming=dg.grid_forming,
         min_mw=dg.min_mw,
         max_p_ratio=PLANNED_P_RATIO if dg.cost_basis == "planned_p" else 1.0,
@@ -128,6 +134,15 @@ def _sites(elements: Elements, damaged: Grid) -> DGSites:
         penetration_limit=np.inf if limit is None else limit,
         penetration_on_capacity=dg.penetration_basis == "capacity",
     )
+
+
+def refuse_foreign_defaults(elements: Elements, table: InvestmentTable, key: str) -> None:
+    """Make a finding where a technology's figures in USD would count as another currency."""
+    currency = elements.case.currency
+    used = table.foreign_defaults(currency)
+    if used:
+        shown = f"{', '.join(used)} of technology {table.technology!r}"
+        elements.miss(key, f"{shown} are in USD: give per_usd ({currency} per USD), or these keys")
 
 
 def _neighbours(grid: Grid, sites: DGSites) -> tuple[tuple[int, ...], ...]:

@@ -99,6 +99,26 @@ def plan_dict(result: StudyResult) -> dict[str, Any]:
         "budget": space.budget,
         "lines": lines,
         "dg": dg,
+        **_investment(scenario, dg),
+    }
+
+
+def _investment(scenario: Scenario, dg: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the plan's generation costs to build, and per year beside its energy."""
+    case = scenario.case
+    table = case.resources.dg.investment
+    if table is None:
+        return {}
+    terms = table.investment(case.currency)
+    rating_kw = sum(unit["max_p_mw"] for unit in dg) * 1e3
+    return {
+        "investment": {
+            "technology": terms.technology,
+            "capital": terms.capital_per_kw * rating_kw,
+            "life_years": terms.life_years,
+            "capital_per_year": terms.annual_capital_per_kw * rating_kw,
+            "fixed_per_year": terms.fixed_per_kw_year * rating_kw,
+        }
     }
 
 
