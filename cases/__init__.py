@@ -36,6 +36,13 @@ def feeder_files() -> dict[str, Path]:
     return {name: path.with_name(name) for name, path in zip(names, files, strict=True)}
 
 
+def reliability_files() -> dict[str, Path]:
+    """Give the built-in systems for reliability by name, each as the prefix of its two tables."""
+    files = sorted(_FOLDER.glob("reliability/*_failures.csv"))
+    names = [path.name.removesuffix("_failures.csv") for path in files]
+    return {name: path.with_name(name) for name, path in zip(names, files, strict=True)}
+
+
 def template() -> str:
     """Give a commented case file to start from (TOML)."""
     return (_FOLDER / "template.toml").read_text(encoding="utf-8")

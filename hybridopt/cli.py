@@ -17,7 +17,14 @@ from rich.console import Console
 
 from hybridopt import __version__
 from hybridopt import cli_reconfigure as feeders
-from hybridopt.cases import builtin_cases, feeder_files, template, unit_files
+from hybridopt import cli_reliability as faults
+from hybridopt.cases import (
+    builtin_cases,
+    feeder_files,
+    reliability_files,
+    template,
+    unit_files,
+)
 from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError, collect
 from hybridopt.interrupt import heard, listen
 
@@ -418,6 +425,46 @@ def reconfigure(
 
 
 @app.command()
+def reliability(
+    system: faults.System,
+    data: faults.Data = None,
+    dg: faults.Units = None,
+    profile: faults.Profile = None,
+    dg_profile: faults.UnitProfile = None,
+    islanding_h: faults.IslandingH = 0.0,
+    carry: faults.Carry = "average",
+    out: OutOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Reliability indices (SAIFI, SAIDI, ENS) from faults, switching, ties and islands of units."""
+    from hybridopt.reliability_output import (
+        reliability_summary,
+        reliability_tables,
+        write_reliability,
+    )
+    from hybridopt.result_folder import check_folder
+
+    request = faults.Request(system, data, dg, profile, dg_profile, islanding_h, carry)
+    prepared, _ = collect(
+        lambda: faults.prepare(request),
+        lambda: None if out is None else check_folder(out, force=force),
+    )
+    study = faults.solve(prepared)
+    summary = reliability_summary(
+        prepared.model, study.found, prepared.units, study.without, study.wall_s
+    )
+    if out is not None:
+        write_reliability(out, prepared.model, study.found, summary)
+    if as_json:
+        _print_json(summary)
+    elif not quiet:
+        for table in reliability_tables(prepared.model, study.found, study.without):
+            Console().print(table)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.", metavar="DIR")],
 ) -> None:
@@ -446,6 +493,8 @@ def cases() -> None:
     Console().print(f"Units for hybridopt ed: {systems}", highlight=False)
     feeders_known = ", ".join(feeder_files())
     Console().print(f"Feeders for hybridopt reconfigure: {feeders_known}", highlight=False)
+    known = ", ".join(reliability_files())
+    Console().print(f"Systems for hybridopt reliability: {known}", highlight=False)
 
 
 @app.command()

@@ -93,7 +93,7 @@ def _checked(model: ReliabilityModel, units: Iterable[Unit | tuple[float, ...]])
     """
     found, findings = [], []
     for k, given in enumerate(units):
-        unit = Unit(*given)  # type: ignore[arg-type]
+        unit = Unit(*given)
         place = f"unit {k + 1}"
         if not (float(unit.bus).is_integer() and 0 <= unit.bus < model.n_bus):
             findings.append(Finding(place, f"stands at bus position {unit.bus}, which isn't there"))

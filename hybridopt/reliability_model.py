@@ -5,7 +5,7 @@ Plain arrays, radial or meshed, without impedances: what counts is what stays co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,8 +56,7 @@ class ReliabilityModel:
     bus_id : (n_bus,), labels of the input
     source : (n_bus,), buses that the network is fed from
     customers : (n_bus,), number of customers
-    p_mw : (n_bus,), MW, average load, positive consumes
-    carried_mw : (n_bus,), MW that an island or a tie must be able to carry (average or peak load)
+    p_mw, peak_mw : (n_bus,), MW, average and peak load, positive consumes
     priority : (n_bus,), 1 is carried first
     bus_rate, bus_repair_h, bus_switching_h : (n_bus,), failures per year of what stands at the
         bus (busbar, transformer of the load point), hours until it is repaired, and hours until
@@ -72,8 +71,9 @@ class ReliabilityModel:
         a tie that load can be transferred to it
     tie_mw : (n_branch,), MW that a tie can transfer; inf where there is no limit
     islanding_h : h, time after a fault until an island of a unit is fed
-    load_factor : (n_t,), loads hour by hour over their average, in a cycle
-    unit_factor : (n_t,), share of its rating that a unit gives, hour by hour
+    carry_peak : whether an island or a limited tie must be able to carry the peak load
+    load_factor : (n_t,), loads hour by hour over ``p_mw``, in a cycle; a fault may start in any
+    unit_factor : (n_t,), share of its rating that a unit gives, hour by hour, in the same cycle
     """
 
     name: str
@@ -81,7 +81,7 @@ class ReliabilityModel:
     source: Bools
     customers: Floats
     p_mw: Floats
-    carried_mw: Floats
+    peak_mw: Floats
     priority: Ints
     bus_rate: Floats
     bus_repair_h: Floats
@@ -96,9 +96,10 @@ class ReliabilityModel:
     device: Ints
     success: Floats
     tie_mw: Floats
-    islanding_h: float
-    load_factor: Floats
-    unit_factor: Floats
+    islanding_h: float = 0.0
+    carry_peak: bool = False
+    load_factor: Floats = field(default_factory=lambda: np.ones(1))
+    unit_factor: Floats = field(default_factory=lambda: np.ones(1))
 
     @property
     def n_bus(self) -> int:
@@ -110,15 +111,14 @@ class ReliabilityModel:
         """Number of branches, ties included."""
         return len(self.branch_id)
 
-    def position(self, bus_id: str | int) -> int:
-        """Position of a bus by its label.
+    @property
+    def carried_mw(self) -> Floats:
+        """(n_bus,), MW that an island or a limited tie must be able to carry."""
+        return self.peak_mw if self.carry_peak else self.p_mw
 
-        Raises
-        ------
-        ValueError
-            No bus has this label.
-        """
-        return self.bus_id.index(str(bus_id))
+    def find(self, bus_id: str | int) -> int | None:
+        """Position of a bus by its label; None for no such bus."""
+        return self.bus_id.index(str(bus_id)) if str(bus_id) in self.bus_id else None
 
     @cached_property
     def outcomes(self) -> tuple[Outcome, ...]:

@@ -69,6 +69,7 @@ LAYERS = [
         "reliability_islands",
         "reliability_result",
         "reliability_files",
+        "reliability_build",
     ],
     ["network", "network_*", "export", "verify"],
     [
@@ -107,6 +108,7 @@ LAYERS = [
         "report_*",
         "plots",
         "feeder_*",
+        "reliability_output",
         "cli",
         "cli_*",
         "__main__",
