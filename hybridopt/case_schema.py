@@ -38,6 +38,7 @@ from hybridopt.case_fields import (
 from hybridopt.case_load import Load
 from hybridopt.case_resources import Resources
 from hybridopt.case_settings import DispatchSettings, Economics, GeneticSettings, IpoptSettings
+from hybridopt.case_siting import Siting
 from hybridopt.case_storage import StorageUnit
 
 OBJECTIVES = (
@@ -247,6 +248,8 @@ class CaseFile(Table):
         default=None, validate_default=True, json_schema_extra=_forget_default
     )
     """Most that a plan may cost; required when there are resources."""
+    siting: Siting | None = None
+    """[siting]: `hybridopt run` looks for the best sites of units, instead of restoring."""
     costs: Costs = Costs()
     load: Load = Load()
     storage: tuple[StorageUnit, ...] = ()

@@ -46,7 +46,7 @@ BAD = {
     ),
     "key above its table": (
         LEAST + "max_units = 3",
-        "my.toml:2 max_units: unknown key; 'max_units' belongs in [resources.dg]",
+        "my.toml:2 max_units: unknown key; 'max_units' belongs in [resources.dg] or in [siting]",
     ),
     "unknown key in an inline table": (
         LEAST + "budget = 1\n[resources.lines]\ncost = 1\n"
