@@ -110,6 +110,10 @@ def model_from_net(
     buses, bus_findings = _buses(net, tables, name)
     branches, branch_findings = _branches(net, tables, name, [entry.name for entry in buses])
     findings = bus_findings + branch_findings
+    if not findings and not any("customers" in entry.cells for entry in buses):
+        message = "nothing says who its customers are and what fails: give --data PREFIX (tables "
+        message += "PREFIX_customers.csv, PREFIX_failures.csv), or columns of the net's own tables"
+        findings.append(Finding(name, message))
     if findings:
         raise InputError(findings)
     return build_model(name, buses, branches)

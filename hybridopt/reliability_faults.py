@@ -14,7 +14,7 @@ the fault to the next one behind it; by hand it can be opened all the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -214,11 +214,14 @@ class _Graph:
         closes = {m: max(switching_h, float(model.switching_h[m])) for m in ties}
         times = {0.0, switching_h, model.islanding_h, repair_h, *closes.values()}
         marks = sorted(t for t in times if 0 <= t <= repair_h)
-        found = []
+        found: list[Stage] = []
         for start, end in pairwise(marks):
             zone = tripped if start < switching_h else isolated
             now = [m for m in ties if closes[m] <= start]
-            found.append(self._stage(start, end, zone, now))
+            stage = self._stage(start, end, zone, now)
+            if found and start != model.islanding_h and _alike(found[-1], stage):
+                stage = replace(stage, start_h=found.pop().start_h)
+            found.append(stage)
         return tuple(found)
 
     def _stage(self, start: float, end: float, zone: Bools, ties: list[int]) -> Stage:
@@ -254,3 +257,15 @@ class _Graph:
             for label in np.unique(labels[open_buses])
         )
         return Stage(start, end, fed, parts)
+
+
+def _alike(one: Stage, other: Stage) -> bool:
+    """Whether nothing differs but the time."""
+    return (
+        bool((one.fed == other.fed).all())
+        and len(one.parts) == len(other.parts)
+        and all(
+            np.array_equal(a.buses, b.buses) and a.tie_mw == b.tie_mw
+            for a, b in zip(one.parts, other.parts, strict=True)
+        )
+    )

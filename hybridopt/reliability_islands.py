@@ -130,7 +130,7 @@ def _share(
     rate, rest = min(net, storage.p_mw), min(without, storage.p_mw)
     if rest <= rate:
         return 0.0
-    share = (_after(held, without, dt_h, storage) - reserve) / (rest - rate)
+    share = (held + rest * dt_h - reserve) / (rest - rate)  # a full storage does not bind here
     if rate < 0:
         share = min(share, held / -rate)
     return min(dt_h, share) if share > SMALL else 0.0
