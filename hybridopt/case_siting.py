@@ -86,9 +86,9 @@ class Siting(Table):
     terminal_power: Literal["branch", "load"] = "branch"
     """P_2 of equation 5: what the branch that feeds the bus brings, or the load of the bus."""
     length_weight: NonNegative = 0.0
-    """Currency per year that a unit is worth for each unit of length of its feeding branch."""
+    """Currency per year that a MW is worth for each unit of length of the branch that feeds it."""
     load_weight: NonNegative = 0.0
-    """Currency per year that a unit is worth for each MW of load at its bus."""
+    """Currency per year that a MW is worth for each MW of load at its bus."""
     length: Literal["impedance", "km"] = "impedance"
     """What the length of a branch is: the magnitude of its impedance, pu, or its length, km."""
     load_min: NonNegative | None = None

@@ -19,6 +19,7 @@ from hybridopt.network_grid import grid_from_net
 from hybridopt.network_limits import with_limits
 from hybridopt.network_pairs import with_pairs
 from hybridopt.network_resources import plan_space
+from hybridopt.network_siting_findings import siting_findings
 from hybridopt.network_time import unit_profiles, with_storage
 from hybridopt.network_units import fixed_loads
 from hybridopt.plan_space import PlanSpace
@@ -151,6 +152,7 @@ def scenario_of(
     )
     availability, price = unit_profiles(case, elements, grid)
     findings += elements.findings
+    findings += siting_findings(case, damaged, position)
     horizon = None
     try:
         load_labels = [grid.bus_id[b] for b in grid.load_bus]

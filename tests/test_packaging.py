@@ -80,6 +80,9 @@ LAYERS = [
         "tree_*",
         "classic_search",
         "supply",
+        "siting_formula",
+        "siting_value",
+        "siting_search",
     ],
     ["dg_search"],
     [
