@@ -80,25 +80,26 @@ def read_tables(prefix: Path) -> Tables:
         except InputError as error:
             findings += error.findings
             continue
-        entries[kind] = tuple(_entry(table, row, known[kind]) for row in table.rows)
-        _check_names(table, known[kind][0])
+        entries[kind] = _entries(table, known[kind])
         findings += table.findings
     if findings:
         raise InputError(findings)
     return Tables(entries["customers"], entries["failures"])
 
 
-def _check_names(table: Cells, column: str) -> None:
+def _entries(table: Cells, columns: Sequence[str]) -> tuple[Entry, ...]:
     lines: dict[str, int] = {}
+    found = []
     for row in table.rows:
-        name = row[column]
+        name = row[columns[0]]
         if not name:
-            table.find("is empty", row.line, column)
+            table.find("is empty", row.line, columns[0])
         elif name in lines:
             message = f"{name!r} stands here a second time, first in line {lines[name]}"
-            table.find(message, row.line, column)
-        else:
-            lines[name] = row.line
+            table.find(message, row.line, columns[0])
+        lines.setdefault(name, row.line)
+        found.append(_entry(table, row, columns))
+    return tuple(found)
 
 
 def _entry(table: Cells, row: Row, columns: Sequence[str]) -> Entry:
