@@ -371,12 +371,13 @@ def test_meshed_network():
     assert (~model.closed).sum() == 3
     found = indices(model)
     # Bus 6 hangs on transformer 5-6 alone now, and 11, 12, 13 on lines from it; 10 and 14 on
-    # lines from 9, which two transformers feed. All come back over ties after 1 h.
-    expected = {6: 1, 11: 2, 12: 2, 13: 2, 10: 1, 14: 1}  # by bus of the literature
+    # lines from 9, which two transformers feed. All come back over ties after 1 h, but not 8,
+    # which has only transformer 7-8.
+    expected = {8: 1, 6: 1, 11: 2, 12: 2, 13: 2, 10: 1, 14: 1}  # by bus of the literature
     for bus in range(1, 15):
         b = model.find(bus - 1)
         assert found.rate[b] == pytest.approx(0.2 * expected.get(bus, 0))
-        assert found.hours[b] == pytest.approx(0.2 * expected.get(bus, 0))
+        assert found.hours[b] == pytest.approx((1.0 if bus == 8 else 0.2) * expected.get(bus, 0))
 
 
 def test_switches_of_a_net_are_devices():
