@@ -1,7 +1,8 @@
 """MATPOWER case files (version 2) as tables, every row with the line it stands in.
 
 A reader of our own: those in libraries lose the line numbers that findings need. What it doesn't
-understand (arithmetic, calls, assignments to parts of a table) is a finding, never a guess.
+understand (arithmetic, calls, assignments to parts of a table, but for the conversions that
+MATPOWER's distribution cases end with) is a finding, never a guess.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridopt.errors import Finding
+from hybridopt.matpower_feeders import convert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +55,7 @@ class MatpowerFile:
     ----------
     tables, numbers, texts, names : matrices, scalars, strings and cell arrays of strings by field
     lines : line of each field
+    formulas : what the conversions of distribution cases need
     findings : what could not be read
     last_line : number of lines
     """
@@ -63,6 +66,7 @@ class MatpowerFile:
     texts: dict[str, str] = field(default_factory=dict)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    formulas: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     last_line: int = 1
 
@@ -87,6 +91,8 @@ def parse_matpower(text: str, source: str) -> MatpowerFile:
     pieces = _Pieces(_code_lines(text))
     for line, piece in pieces:
         if not piece.strip(" \t;,") or HARMLESS.fullmatch(piece):
+            continue
+        if convert(file, piece):
             continue
         match = ASSIGNMENT.fullmatch(piece)
         if match is None:

@@ -297,6 +297,43 @@ def test_finding_has_its_line(name):
     assert len(found) == (2 if name == "bus number" else 1)  # nothing connects bus 2.5
 
 
+CONVERSIONS = """
+[PQ, PV, REF, NONE, BUS_I, BUS_TYPE, PD, QD, GS, BS, BUS_AREA, VM, ...
+    VA, BASE_KV, ZONE, VMAX, VMIN, LAM_P, LAM_Q, MU_VMAX, MU_VMIN] = idx_bus;
+[F_BUS, T_BUS, BR_R, BR_X, BR_B] = idx_brch;
+Vbase = mpc.bus(1, BASE_KV) * 1e3;      %% in Volts
+Sbase = mpc.baseMVA * 1e6;              %% in VA
+mpc.branch(:, [BR_R BR_X]) = mpc.branch(:, [BR_R BR_X]) / (Vbase^2 / Sbase);
+mpc.bus(:, [PD, QD]) = mpc.bus(:, [PD, QD]) / 1e3;
+"""
+
+
+def test_conversions_of_distribution_cases():
+    plain = net_from_matpower(SOUND, "case5.m")
+    found = net_from_matpower(SOUND + CONVERSIONS, "case5.m")
+    ohm = plain.bus.vn_kv.iloc[0] ** 2 / 100.0  # of MATPOWER's per unit
+    r, x = (plain.line[f"{part}_ohm_per_km"] for part in "rx")
+    assert found.line.r_ohm_per_km.to_numpy() == pytest.approx(r.to_numpy() / ohm, rel=1e-12)
+    assert found.line.x_ohm_per_km.to_numpy() == pytest.approx(x.to_numpy() / ohm, rel=1e-12)
+    assert found.load.p_mw.to_numpy() == pytest.approx(plain.load.p_mw.to_numpy() / 1e3)
+    assert found.load.q_mvar.to_numpy() == pytest.approx(plain.load.q_mvar.to_numpy() / 1e3)
+    # case141: apparent powers, with a power factor of 0.85
+    more = (
+        "pf = 0.85;\nmpc.bus(:, QD) = mpc.bus(:, PD) * sin(acos(pf));\n"
+        "mpc.bus(:, PD) = mpc.bus(:, PD) * pf;\n"
+    )
+    split = net_from_matpower(SOUND + more, "case5.m")
+    mva = plain.load.p_mw.to_numpy()
+    assert split.load.p_mw.to_numpy() == pytest.approx(0.85 * mva)
+    assert split.load.q_mvar.to_numpy() == pytest.approx(np.sqrt(1 - 0.85**2) * mva)
+
+
+def test_other_conversions_stay_findings():
+    assert "is not an assignment" in findings(SOUND + CONVERSIONS.replace("Vbase =", "Ubase ="))[-1]
+    (finding,) = findings(SOUND + "mpc.bus(:, [PD, QD]) = mpc.bus(:, [PD, QD]) / 1e6;\n")
+    assert "is not an assignment" in finding
+
+
 @pytest.mark.parametrize("table", ["bus", "gen", "branch", "gencost"])
 def test_missing_and_empty_tables(table):
     start = SOUND.index(f"mpc.{table} = [")
