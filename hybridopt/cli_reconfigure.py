@@ -45,7 +45,7 @@ Encoding = Annotated[
     typer.Option("--encoding", help="edges (default), prufer or keys.", metavar="NAME"),
 ]
 Fault = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option("--fault", help="Branches out of use, by name or number.", metavar="A,B"),
 ]
 Units = Annotated[int, typer.Option("--dg", min=0, help="Generators to place.", metavar="N")]
@@ -123,7 +123,7 @@ class Request:
     weights: str
     loss_unit: str
     encoding: str
-    fault: str | None
+    fault: list[str] | None
     dg: int
     dg_pf: float
     dg_penetration: float
@@ -173,8 +173,10 @@ def prepare(request: Request) -> Prepared:
         lambda: set_switchable(net, request.switchable),
         lambda: read_load_factors(request.profile, net) if request.profile else curve,
     )
-    if request.fault is not None:
-        fault = tuple(part for part in request.fault.split(",") if part.strip())
+    if request.fault:
+        fault = tuple(part for text in request.fault for part in text.split(",") if part.strip())
+        if not fault:
+            raise InputError([Finding("--fault", "names no branch")])
     n_t = 1 if factors is None else len(factors)
     low, high = options.vm_min_pu, options.vm_max_pu
     feeder, dg_profile = collect(
@@ -222,20 +224,21 @@ def _options(request: Request) -> ReconfigureOptions:
     from hybridopt.solvers.generational import GenerationalOptions
     from hybridopt.tree_pareto import read_objectives
 
-    def weights() -> tuple[float, ...]:
+    def weights() -> tuple[float, float, float]:
         try:
-            found = tuple(float(part) for part in request.weights.split(","))
+            loss, drop, operation = (float(part) for part in request.weights.split(","))
         except ValueError:
-            found = ()
-        if len(found) != 3:
             message = f"must be three numbers such as 10,5,1, found {request.weights!r}"
-            raise InputError([Finding("--weights", message)])
-        return found
+            raise InputError([Finding("--weights", message)]) from None
+        return loss, drop, operation
 
-    given, pareto, _ = collect(
+    given, pareto, _, _ = collect(
         weights,
         lambda: () if request.pareto is None else read_objectives(request.pareto),
         lambda: _check(request),
+        lambda: ReconfigureOptions(
+            goal=Goal(request.objective, loss_unit=request.loss_unit), encoding=request.encoding
+        ).check(),
     )
     classic = GenerationalOptions(penalty=request.penalty)
     changes: dict[str, Any] = {

@@ -167,3 +167,8 @@ def shown(names: list[Any], most: int = 12) -> str:
     """A list in a message, cut where it is long."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(str(name) for name in names[:most]) + more
+
+
+def shown_buses(names: list[Any]) -> str:
+    """Buses in a message."""
+    return f"{'bus' if len(names) == 1 else 'buses'} {shown(names)}"

@@ -217,7 +217,9 @@ def _generation(result: Reconfiguration) -> Iterator[Any]:
     yield ""
     yield table
     if result.reduction:
-        table = titled_table("Loss reduction kW", "", "AC power flow", "Closed formula")
+        title = "Loss reduction kW" + (", mean" if result.feeder.n_t > 1 else "")
+        yield ""
+        table = titled_table(title, "", "AC power flow", "Closed formula")
         for title, key in (
             ("by reconfiguration", "by_reconfiguration_kw"),
             ("by generation", "by_dg_kw"),
@@ -235,7 +237,7 @@ def _outcome(result: Reconfiguration, found: dict[str, Any]) -> Iterator[Any]:
         yield f"Objective: {name} {result.value:.6g} ({result.objective_unit})"
     if result.pareto:
         kind = "all of it" if result.pareto[0]["exact"] else "as found"
-        yield f"Pareto front: {len(result.pareto)} configurations ({kind}); --out writes pareto.csv"
+        yield f"Pareto front: {len(result.pareto)} configurations ({kind}), in pareto.csv"
     if result.proven_optimal and result.proof_s is not None:
         proof = f"proven by all {result.configurations:,} configurations in {result.proof_s:.1f} s"
     elif result.encoding == "fixed" or result.units:

@@ -206,7 +206,7 @@ def convergence(result: Reconfiguration) -> Chart | None:
     names = [key.removeprefix("best_") for row in rows[:1] for key in row if key[:5] == "best_"]
     if not names:
         return None
-    name = result.objective if result.objective in names else names[0]
+    name = result.objective if result.objective in names else names[-1]
     return both(lambda width: _convergence(width, result, rows, name))
 
 

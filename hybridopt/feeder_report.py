@@ -409,7 +409,8 @@ def reduction_table(result: Reconfiguration) -> Table | None:
     ]
     if any(value is not None for value in formula):
         columns.append(numbers("Closed formula", "kW", formula, decimals=3))
-    return Table("Loss reduction", columns)
+    mean = ", mean over the hours" if result.feeder.n_t > 1 else ""
+    return Table(f"Loss reduction{mean}", columns)
 
 
 def front_table(result: Reconfiguration) -> Table | None:

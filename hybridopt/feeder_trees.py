@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybridopt.errors import NoSolutionError
-from hybridopt.feeder import shown
+from hybridopt.feeder import shown_buses
 from hybridopt.solvers import radial
 from hybridopt.solvers.radial import RadialArrays
 from hybridopt.solvers.trees import kruskal
@@ -91,7 +91,7 @@ def feeder_trees(feeder: Feeder) -> FeederTrees:
     """
     lost = unreachable(feeder)
     if lost.size:
-        buses = shown([feeder.bus_name[b] for b in lost])
+        buses = shown_buses([feeder.bus_name[b] for b in lost])
         raise NoSolutionError(
             f"no radial configuration can feed {buses}: every way to a source is open and may not "
             "be switched, or is out of use"

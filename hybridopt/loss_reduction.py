@@ -24,7 +24,7 @@ def loss_reductions(
     units: Sequence[FeederUnit],
     closed: NDArray[np.bool_],
 ) -> dict[str, float]:
-    """Reductions over the hours in kW (kWh over several), by AC power flow and closed formula.
+    """Reductions in kW, means over the hours, by AC power flow and closed formula.
 
     The closed formulas are Diaz Vargas et al. 2024, section 4.2: ``R (P^2 + Q^2) / |V|^2`` of every
     section, and for generation ``R / V^2 (P_G^2 - 2 P P_G) (G / L)`` with its sign turned, so that
@@ -38,7 +38,7 @@ def loss_reductions(
     before, reconfigured, after : power flows: at first, with the new switches, and with the units
     closed : (n_branch,) of the result
     """
-    kw = 1e3 * feeder.base_mva
+    kw = 1e3 * feeder.base_mva / float(feeder.dt.sum())
     by_switching = kw * (before.measures["loss"] - reconfigured.measures["loss"])
     by_units = kw * (reconfigured.measures["loss"] - after.measures["loss"])
     formula_switching = kw * (_sections(feeder, before) - _sections(feeder, reconfigured))
@@ -79,5 +79,7 @@ def _by_units(
             p_g[:, branch] += sign * unit.p_mw / feeder.base_mva
             q_g[:, branch] += sign * unit.q_mvar / feeder.base_mva
             bus = bus_above
+    if not units:
+        return 0.0
     change = p_g**2 - 2 * flow.p * p_g + q_g**2 - 2 * flow.q * q_g
     return float(-(feeder.dt @ (feeder.r * change / _receiving_v2(feeder, flow)).sum(axis=1)))

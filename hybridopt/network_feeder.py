@@ -10,7 +10,7 @@ import pandas as pd
 from pandapower.pypower.idx_brch import BR_R, BR_X, F_BUS, T_BUS, TAP
 
 from hybridopt.errors import Finding, InputError
-from hybridopt.feeder import Feeder, shown
+from hybridopt.feeder import Feeder, shown, shown_buses
 from hybridopt.network_branches import branch_limits, number_column, per_unit_tables, two_ports
 from hybridopt.network_findings import network_findings
 from hybridopt.network_grid import _coordinates
@@ -113,11 +113,13 @@ def _generators(net: Any, name: str) -> list[Finding]:
     held = net.gen[net.gen.in_service.astype(bool)]
     if "slack" in held:
         held = held[~held.slack.fillna(False).astype(bool)]
+    each = "" if len(held) == 1 else "each "
     message = (
-        "holds its bus's voltage, which a radial power flow cannot; make it a static generator "
-        "(sgen), or a source (slack = True)"
+        f"{each}holds its bus's voltage, which a radial power flow cannot; make it a static "
+        "generator (sgen), or a source (slack = True)"
     )
-    findings = [Finding(f"{name}: gen {i}", message) for i in held.index]
+    listed = ", ".join(str(i) for i in held.index)
+    findings = [Finding(f"{name}: gen {listed}", message)] if listed else []
     slack = net.gen.get("slack", False)
     if not net.ext_grid.in_service.any() and not (net.gen.in_service & (slack == True)).any():  # noqa: E712
         findings.append(Finding(name, "no external grid is in service: nothing feeds the feeder"))
@@ -346,7 +348,7 @@ def check_feeder(feeder: Feeder) -> None:
     lost = np.flatnonzero(~feeder.reached(everything) & loaded)
     findings = []
     if lost.size:
-        buses = shown([feeder.bus_name[b] for b in lost])
+        buses = shown_buses([feeder.bus_name[b] for b in lost])
         message = f"no branch connects {buses} to a source; add the missing branch or source"
         findings.append(Finding(feeder.name, message))
     for loop in _fixed_loops(feeder):

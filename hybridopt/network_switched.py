@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
 
+MANY = 200  # hours from which compiling pays
 SHORT_OHM = 1e-5  # lines below this are joined for pandapower's power flow, which loses digits
 
 
@@ -87,10 +88,14 @@ def _switch(net: Any, kind: str, index: int, *, on: bool) -> None:
         net[kind].loc[index, "in_service"] = False
 
 
-def run_power_flow(net: Any) -> bool:
+def run_power_flow(net: Any, *, often: bool = False) -> bool:
     """Run pandapower's power flow at high precision, short lines joined; whether it converged.
 
     The net is altered where it has lines of next to no impedance.
+
+    Parameters
+    ----------
+    often : compile pandapower's loops, which takes some 2 s once
     """
     z = np.hypot(net.line.r_ohm_per_km, net.line.x_ohm_per_km) * net.line.length_km
     short = net.line.index[(z < SHORT_OHM) & net.line.in_service.astype(bool)]
@@ -103,7 +108,9 @@ def run_power_flow(net: Any) -> bool:
         charging_as_shunts(net)
     for start in ("dc", "flat"):
         try:
-            pp.runpp(net, init=start, calculate_voltage_angles=True, tolerance_mva=1e-9)
+            pp.runpp(
+                net, init=start, calculate_voltage_angles=True, tolerance_mva=1e-9, numba=often
+            )
         except (pp.LoadflowNotConverged, np.linalg.LinAlgError):
             continue
         return True
@@ -134,7 +141,7 @@ def referee(
     total, failed, worst_vm, loading = 0.0, 0, 0.0, None
     for t in range(feeder.n_t):
         hour = switched_net(net, feeder, closed, units, t, factors, fault)
-        if not run_power_flow(hour):
+        if not run_power_flow(hour, often=feeder.n_t > MANY):
             failed += 1
             continue
         total += feeder.dt[t] * float(hour.res_line.pl_mw.sum() + hour.res_trafo.pl_mw.sum())
@@ -166,7 +173,7 @@ def meshed_flow(net: Any, feeder: Feeder, factors: Any = None) -> FeederFlow | N
     loss = drop = widest = 0.0
     for t in range(feeder.n_t):
         hour = switched_net(net, feeder, feeder.closed, (), t, factors)
-        if not run_power_flow(hour):
+        if not run_power_flow(hour, often=feeder.n_t > MANY):
             return None
         vm[t] = hour.res_bus.vm_pu.loc[list(feeder.bus_id)].to_numpy(float)
         loss += feeder.dt[t] * float(hour.res_line.pl_mw.sum() + hour.res_trafo.pl_mw.sum())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridopt.classic_search import ENCODINGS, search_classic
-from hybridopt.errors import Finding, InputError, NoSolutionError
+from hybridopt.errors import Finding, InputError, NoSolutionError, collect
 from hybridopt.feeder_goal import Goal, operations, values
 from hybridopt.feeder_limits import collapse_in_words, limit_in_words
 from hybridopt.feeder_result import Reconfiguration
@@ -21,7 +21,7 @@ from hybridopt.network_switched import meshed_flow, referee
 from hybridopt.progress import NoProgress
 from hybridopt.solvers.generational import GenerationalOptions
 from hybridopt.solvers.radial import MEASURES, WITHIN, evaluate
-from hybridopt.supply import switching_steps, with_shedding
+from hybridopt.supply import dark_as_before, switching_steps, with_shedding
 from hybridopt.tree_pareto import pareto_front
 from hybridopt.tree_proof import Proof, best_of_all, count_configurations, worth_while
 from hybridopt.tree_search import TreeSearch, default_options, search_trees
@@ -43,6 +43,11 @@ if TYPE_CHECKING:
 
 EDGES = "edges"
 ALL_ENCODINGS = (EDGES, *ENCODINGS)
+IN_KW = {
+    "best_loss_mwh": "best_losses",
+    "mean_loss_mwh": "mean_losses",
+    "best_loss_reduction_mwh": "best_loss_reduction",
+}
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,9 @@ class ReconfigureOptions:
 
     def check(self) -> None:
         """Raise what contradicts itself."""
-        self.goal.check()
+        collect(self.goal.check, self._check)
+
+    def _check(self) -> None:
         findings = []
         if self.encoding not in ALL_ENCODINGS:
             message = f"is none of {', '.join(ALL_ENCODINGS)}"
@@ -239,7 +246,8 @@ def _switch(
     tried = search.tried + (proof.configurations if proof else 0)
     if not np.isfinite(search.fitness[0]) and found_by == "search":
         raise NoSolutionError(collapse_in_words(faulted, tried))
-    closed, plain = trees.closed(opens), fed_trees(faulted)
+    closed = dark_as_before(faulted, faulted.closed, trees.closed(opens))
+    plain = fed_trees(faulted)
     flow = power_flow(plain, plain.opens(closed))
     return _Found(closed, flow, search.log, tried, wall_s, (), opens, proof, count, found_by)
 
@@ -266,12 +274,23 @@ def _place(
         genetic=replace(GENETIC, **options.changes),
     )
     wall_s = time.perf_counter() - began
+    closed = dark_as_before(faulted, faulted.closed, search.closed & faulted.usable)
     trees = fed_trees(_with_units(faulted, search.units))
-    flow = power_flow(trees, trees.opens(search.closed))
+    flow = power_flow(trees, trees.opens(closed))
     if not flow.converged:
         raise NoSolutionError(collapse_in_words(faulted, search.evaluations))
-    closed = search.closed & faulted.usable
-    return _Found(closed, flow, search.log, search.evaluations, wall_s, search.units)
+    return _Found(closed, flow, _losses_of(search.log), search.evaluations, wall_s, search.units)
+
+
+def _losses_of(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a search with generation, losses in kW (kWh over several hours) as elsewhere."""
+    return [
+        {
+            IN_KW.get(key, key): 1e3 * value if key in IN_KW and value is not None else value
+            for key, value in row.items()
+        }
+        for row in log
+    ]
 
 
 def find_branches(feeder: Feeder, names: Sequence[str], place: str) -> tuple[int, ...]:

@@ -70,6 +70,32 @@ def with_shedding(trees: FeederTrees) -> FeederTrees:
     )
 
 
+def dark_as_before(feeder: Feeder, before: Bools, after: Bools) -> Bools:
+    """Leave branches between buses without supply as they were, but open their loops.
+
+    Parameters
+    ----------
+    feeder : branches out of use stay open
+    before, after : (n_branch,) closed branches; what ``after`` feeds stays as it is
+    """
+    found, fed = after.copy(), feeder.reached(after)
+    dark = np.flatnonzero(~fed[feeder.branch_from] & ~fed[feeder.branch_to])
+    found[dark] = False
+    above = np.arange(feeder.n_bus)
+
+    def top(bus: int) -> int:
+        while above[bus] != bus:
+            bus = int(above[bus])
+        return bus
+
+    dark = dark[before[dark] & feeder.usable[dark]]
+    for m in sorted(dark.tolist(), key=lambda m: bool(feeder.switchable[m])):
+        ends = top(int(feeder.branch_from[m])), top(int(feeder.branch_to[m]))
+        found[m] = ends[0] != ends[1]
+        above[ends[0]] = ends[1]
+    return found
+
+
 def switching_steps(
     feeder: Feeder, before: Bools, after: Bools, fault: Iterable[int] = ()
 ) -> tuple[Step, ...]:

@@ -238,7 +238,8 @@ def test_disconnected_buses_are_named(ring):
         pp.create_load(ring, bus, 0.1, 0.0)
     add_line(ring, 4, 5)
     assert findings(ring, name="far.json") == [
-        "far.json: no branch connects Mill, School to a source; add the missing branch or source"
+        "far.json: no branch connects buses Mill, School to a source; "
+        "add the missing branch or source"
     ]
 
 
@@ -266,7 +267,7 @@ def test_open_branches_that_may_not_switch_leave_loads_dark(ring):
     ring.line["switchable"] = [True, True, False, False]
     ring.bus["name"] = ["a", "b", "c", "Mill"]
     feeder = feeder_from_net(ring)
-    with pytest.raises(NoSolutionError, match="no radial configuration can feed Mill"):
+    with pytest.raises(NoSolutionError, match="no radial configuration can feed bus Mill"):
         feeder_trees(feeder)
 
 

@@ -11,12 +11,14 @@ import pytest
 from command_line import hybridopt
 
 from hybridopt.errors import InputError, NoSolutionError
+from hybridopt.feeder_dispatch import DGOptions
 from hybridopt.feeder_goal import Goal
 from hybridopt.feeder_limits import loadings
+from hybridopt.feeder_pictures import convergence
 from hybridopt.network import read_network
 from hybridopt.network_feeder import feeder_from_net
 from hybridopt.reconfigure import ReconfigureOptions, reconfigure
-from hybridopt.supply import switching_steps
+from hybridopt.supply import dark_as_before, switching_steps
 
 
 def summary(*arguments, code=0, folder=None):
@@ -99,6 +101,29 @@ def test_what_cannot_be_fed_is_named():
     assert dark == {"18", "33"}
     assert found["served_mw"] == pytest.approx(3.715 - 0.09 - 0.06)
     assert "every way to a source" in found["dead_sections"][0]["reason"]
+
+
+def test_what_stays_dark_is_left_as_it_was():
+    found = summary("baranwu33", "--fault", "2", "--fault", "18")  # all but bus 2
+    assert found["fault"] == [2, 18]
+    assert found["opened"] == found["closed"] == found["steps"] == []
+    assert found["open_branches"] == [33, 34, 35, 36, 37]
+    assert [len(section["buses"]) for section in found["dead_sections"]] == [27, 4]
+    placed = summary("baranwu33", "--fault", "3,6,25", "--dg", "1")  # every way to 4, 5, 6
+    assert placed["dead_sections"][0]["buses"] == ["4", "5", "6"]
+    assert not {4, 5} & set(placed["opened"])
+
+
+def test_dark_loops_are_opened_and_fixed_branches_stay():
+    net = read_network("baranwu33")
+    net.line["in_service"] = True  # five loops
+    net.line["switchable"] = net.line.name.astype(int) > 32
+    feeder = feeder_from_net(net)
+    faulted = feeder.without([0])
+    found = dark_as_before(faulted, faulted.closed & faulted.usable, faulted.closed & False)
+    assert [feeder.branch_name[m] for m in np.flatnonzero(~found)] == [1, 33, 34, 35, 36, 37]
+    fed = dark_as_before(feeder, feeder.closed, feeder.closed)  # nothing is dark
+    assert fed.all()
 
 
 def test_load_is_left_dark_before_a_limit_is_violated():
@@ -221,6 +246,8 @@ def test_the_result_folder(tmp_path):
         (["--weights", "1,-2,3"], ["--weights", "at least 0"]),
         (["--fault", "77"], ["--fault 77", "no branch"]),
         (["--fault", "7,7"], ["--fault 7", "twice"]),
+        (["--fault", "7", "--fault", "7"], ["--fault 7", "twice"]),
+        (["--fault", ","], ["--fault", "no branch"]),
         (["--penalty", "10"], ["--penalty", "prufer"]),
         (["--pareto", "losses"], ["--pareto", "two or more"]),
         (["--pareto", "losses,cost"], ["--pareto cost"]),
@@ -243,7 +270,11 @@ def test_every_finding_at_once():
     found = hybridopt(
         "reconfigure", "baranwu33", "--objective", "speed", "--weights", "a", "--dg-pf", "7"
     ).findings
-    assert len(found) >= 2
+    assert len(found) >= 3
+    assert (
+        len(hybridopt("reconfigure", "baranwu33", "--objective", "a", "--encoding", "b").findings)
+        == 2
+    )
 
 
 def test_unknown_networks_have_a_hint():
@@ -251,7 +282,9 @@ def test_unknown_networks_have_a_hint():
 
 
 def test_a_generator_that_holds_a_voltage_is_refused():
-    assert "static generator" in "\n".join(hybridopt("reconfigure", "case9").findings)
+    (finding,) = hybridopt("reconfigure", "case9").findings
+    assert "gen 0, 1: each holds" in finding
+    assert "static generator" in finding
 
 
 def test_a_case_gives_network_fault_and_curve(tmp_path):
@@ -312,6 +345,17 @@ def test_f1_is_the_sum_of_both_reductions():
     assert parts["by_reconfiguration_closed_formula_kw"] == pytest.approx(exact, abs=1e-6)
     alone = summary("baranwu33", "--objective", "loss_reduction")
     assert alone["objective_value"] == pytest.approx(202.6771 - 139.5513, abs=1e-3)
+
+
+def test_loss_reductions_of_hours_are_means_and_the_log_is_in_the_objective_s_unit():
+    net = read_network("civanlar16")
+    factors = np.array([[1.0], [0.5]]) * np.ones(len(net.load))
+    found = reconfigure(net, ReconfigureOptions(dg=DGOptions(units=1)), factors=factors)
+    before, after = (1e3 * f.measures["loss"] for f in (found.flow_before, found.flow_after))
+    assert found.reduction["f1_kw"] == pytest.approx((before - after) / 2, abs=1e-6)
+    assert found.log[-1]["best_losses"] == pytest.approx(found.value, rel=1e-6)
+    assert found.value == pytest.approx(after, abs=1e-9)
+    assert f"best so far: {found.value:.4f}" in convergence(found).wide
 
 
 def test_loadings_are_those_of_pandapower():
