@@ -102,9 +102,9 @@ def switching_steps(
     """Order the operations from one radial state to another so that every state is radial.
 
     A tie that feeds a dead section is closed at once; otherwise a branch is opened just before the
-    tie that takes over what it fed, of all such pairs the one that leaves the highest lowest
-    voltage. Branches that leave load dark are opened last. The feeder after each operation is
-    given: what is fed, its lowest voltage, whether it is radial.
+    tie that takes over what it fed; of all such ties or pairs the one that leaves the highest
+    lowest voltage. Branches that leave load dark are opened last. The feeder after each operation
+    is given: what is fed, its lowest voltage, whether it is radial.
     """
     gone = list(fault)
     faulted = feeder.without(gone)
@@ -125,7 +125,7 @@ def switching_steps(
         free = [m for m in closing if not _loops(faulted, fed, m)]
         useful = [m for m in free if fed[feeder.branch_from[m]] or fed[feeder.branch_to[m]]]
         if useful or (free and not opening):
-            operate((useful or free)[0], closes=True)
+            operate(_best_closing(trees, state, useful or free), closes=True)
             continue
         pair = _best_pair(trees, state, opening, closing)
         if pair is None:  # no exchange keeps it radial: as it comes
@@ -141,6 +141,13 @@ def switching_steps(
 def _loops(feeder: Feeder, fed: Bools, branch: int) -> bool:
     """Whether closing a branch joins two buses that are fed already."""
     return bool(fed[feeder.branch_from[branch]] and fed[feeder.branch_to[branch]])
+
+
+def _best_closing(trees: FeederTrees, state: Bools, ties: list[int]) -> int:
+    """The tie to close that leaves the highest lowest voltage, the first of equals."""
+    rows = np.stack([trees.opens(state | (np.arange(len(state)) == m)) for m in ties])
+    found = evaluate(trees.arrays, rows, 1e-9)
+    return ties[int(np.argmax(np.where(found[:, ITERATIONS] > 0, found[:, MIN_VM], -1.0)))]
 
 
 def _best_pair(

@@ -309,6 +309,13 @@ def test_steps_of_a_fault_restore_first():
     assert steps[0].served_mw == pytest.approx(3.715)
 
 
+def test_a_fault_is_restored_by_the_ties_that_hold_the_voltage():
+    found = summary("baranwu33", "--fault", "3,6,25")  # two dead sections, two ways to either
+    assert [step["operation"] for step in found["steps"][:2]] == ["close", "close"]
+    assert found["steps"][1]["served_mw"] == pytest.approx(found["served_mw"])
+    assert min(step["min_vm_pu"] for step in found["steps"]) > 0.92  # 0.676 in the order of numbers
+
+
 def test_goals_say_their_units():
     assert Goal().unit(1) == "kW"
     assert Goal().unit(24) == "kWh"
