@@ -18,6 +18,7 @@ from rich.console import Console
 from hybridopt import __version__
 from hybridopt import cli_reconfigure as feeders
 from hybridopt import cli_reliability as faults
+from hybridopt import cli_siting as siting
 from hybridopt.cases import (
     builtin_cases,
     feeder_files,
@@ -145,7 +146,14 @@ def run(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Both stages: reconfigure, dispatch over 24 hours, verify, report."""
+    """Both stages: reconfigure, dispatch over 24 hours, verify, report; or a siting study."""
+    if siting.is_siting(case):
+        options = (exhaustive, resume, force, verbose, as_json)
+        request = siting.Request(case, out, seed, seeds, *options)
+        found = siting.run(request, _progress(quiet), quiet=quiet)
+        if as_json:
+            _print_json(found)
+        return
     from hybridopt.runs import Job, read_seeds
 
     several: list[int] = []
@@ -238,6 +246,13 @@ def _tell_how_to_go_on(result: Any, folder: Path | None) -> None:
 @app.command()
 def check(case: CaseArgument, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Validate a case; load flow before and delivery after its event, no plans."""
+    if siting.is_siting(case):
+        found = siting.check(case)
+        if as_json:
+            _print_json(found)
+        elif not quiet:
+            print("\n".join(siting.check_lines(found)))
+        return
     from hybridopt.output import check_summary
     from hybridopt.study import check_case
     from hybridopt.tables import check_tables
@@ -486,7 +501,8 @@ def cases() -> None:
     table = Table("Case", "Network", "Budget", "Mode", "What it is", box=None, pad_edge=False)
     for name in builtin_cases():
         case = read_case(name)
-        money = f"{case.budget:g} {case.currency}"
+        limited = case.siting is None or case.budget
+        money = f"{case.budget:g} {case.currency}" if limited else "-"
         table.add_row(name, case.network, money, case.dispatch_mode, case.title)
     Console().print(table)
     systems = ", ".join(sorted(unit_files()))

@@ -28,7 +28,7 @@ PICTURES: tuple[str, ...] = (
 )
 PICTURES += ("losses_by_hour", "pareto_front", "convergence")
 MORE_FILES = frozenset(  # of some results
-    {"storage.csv", "steps.csv", "pareto.csv", "reliability.csv", "faults.csv"}
+    {"storage.csv", "steps.csv", "pareto.csv", "hours.csv", "n_minus_1.csv", "reliability.csv", "faults.csv"}
     | {*(f"{name}.svg" for name in PICTURES)}
 )
 HALF_WRITTEN = f".{CHECKPOINT}"  # what may be left when a run was killed

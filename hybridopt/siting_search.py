@@ -179,10 +179,11 @@ class _Encoding:
         return [int(random.random() < chance) for _ in range(self.problem.n_site)]
 
     def mutate(self, genes: list[int], rate: float) -> None:
-        """Flip one random gene, with a probability."""
+        """With a probability, flip genes, one of them in the mean."""
         if random.random() < rate:
-            k = random.randrange(len(genes))
-            genes[k] = 1 - genes[k]
+            for k in range(len(genes)):
+                if random.random() < 1 / len(genes):
+                    genes[k] = 1 - genes[k]
 
     def repair(self, genes: list[int]) -> Genes:
         """Drop or add random units where there are too many or too few."""
