@@ -12,6 +12,7 @@ from hybridopt.cases import reliability_files
 from hybridopt.errors import Finding, InputError
 from hybridopt.network import read_network
 from hybridopt.network_feeder import SWITCH_KIND, branches_of
+from hybridopt.network_files import SUFFIXES
 from hybridopt.network_findings import network_findings
 from hybridopt.reliability_build import build_model
 from hybridopt.reliability_files import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hybridopt.reliability_model import ReliabilityModel
 
 KINDS = ("line", "trafo", "switch")  # rows of these names are for all branches of a kind
+RATES = {"failures_per_year", "failures_per_km_year"}
 NOT_IN_NET = {"from_bus", "to_bus", "closed", "length_km"}  # the net itself says these
 
 
@@ -78,7 +80,8 @@ def read_reliability(
         raise InputError([*findings, Finding(first.place, first.message + hint), *others]) from None
     if findings:
         raise InputError(findings)
-    return model_from_net(net, tables, Path(text).name)
+    name = Path(text).stem if Path(text).suffix.lower() in SUFFIXES else Path(text).name
+    return model_from_net(net, tables, name)
 
 
 def model_from_net(
@@ -230,14 +233,11 @@ def _branches(
             entry = rows.get(key)
             if entry is None:
                 continue
-            rates = {"failures_per_year", "failures_per_km_year"}
-            if rates & set(entry.cells):  # one kind of rate replaces the other
-                values = {k: v for k, v in values.items() if k not in rates}
+            if RATES & set(entry.cells):  # one kind of rate replaces the other
+                values = {k: v for k, v in values.items() if k not in RATES}
             values, place = values | entry.cells, entry.place
-            if key == b["kind"] and not b["closed"]:
-                values.setdefault("failures_per_year", 0.0)
-        if b["kind"] == "switch":
-            values.setdefault("failures_per_year", 0.0)
+        if b["kind"] == "switch" and not RATES & set(values):
+            values["failures_per_year"] = 0.0
         values |= {
             "from_bus": labels[b["ends"][0]],
             "to_bus": labels[b["ends"][1]],
@@ -245,8 +245,6 @@ def _branches(
         }
         if b["closed"]:
             values.pop("transfer_mw", None)
-        if values.get("failures_per_year") == 0.0 and "failures_per_km_year" in values:
-            del values["failures_per_year"]
         entries.append(Entry(str(b["name"]), values, place))
     return entries, findings
 

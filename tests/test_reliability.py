@@ -397,6 +397,40 @@ def test_an_island_behind_a_breaker_is_not_interrupted():
     assert at(model, later.hours) == {"A": 1.0, "B": 1.1, "C": 1.2}
 
 
+def test_a_tie_brings_a_unit_to_another_part():
+    model = network(
+        "SABC",
+        [
+            ("S", "A", 1, 5, ("b", "")),
+            ("A", "B", 0, 0, ("s", "")),
+            ("A", "C", 0, 0, ("s", "")),
+            ("B", "C", 0, 0, ("s", "s"), False, 2.0),
+        ],
+        customers=dict.fromkeys("ABC", 1),
+        p_mw=dict.fromkeys("ABC", 1.0),
+    )
+    found = indices(model, [(model.find("C"), 2.0)])
+    assert at(model, found.hours) == {"A": 5, "B": 2, "C": 1}
+
+
+def test_what_is_left_in_a_storage_serves_the_island_that_follows():
+    """C is cut off at once; B joins it when A-B is isolated after 1 h, repaired after 5 h."""
+    model = network(
+        "SABC",
+        [
+            ("S", "A", 0, 0, ("b", "")),
+            ("A", "B", 1, 5, ("b", "s")),
+            ("B", "C", 0, 0, ("b", "")),
+        ],
+        customers=PEOPLE,
+        p_mw=LOADS,
+        priority={"A": 2, "B": 2, "C": 1},
+    )
+    found = indices(model, [(model.find("C"), 0.0, 3.0, 6.0)])
+    assert at(model, found.hours) == {"A": 0, "B": 5, "C": 5 - 6 / 3}
+    assert at(model, found.rate) == {"A": 0, "B": 1, "C": 1}
+
+
 def test_priority_goes_before_size_and_customers():
     """3 MW for B (2 MW) and C (3 MW), which have as many customers per MW."""
     units = [(3, 3.0)]

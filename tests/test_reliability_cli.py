@@ -334,6 +334,17 @@ def test_columns_of_a_net_do_as_well_as_tables(baranwu33):
     assert net.bus.equals(before.bus)
 
 
+def test_a_row_of_its_own_goes_before_that_of_its_kind():
+    net, tables = case14({"from_device": BREAKER})
+    net.line["failures_per_km_year"] = 9.0
+    net.line["repair_h"] = 9.0
+    own = Entry("3", {"failures_per_km_year": 0.5}, "table")
+    model = model_from_net(net, Tables((), (*tables.failures, own)))
+    lengths = net.line.length_km.to_numpy()
+    assert model.rate[:4] == pytest.approx([0.2, 0.2, 0.5 * lengths[2], 0.2])
+    assert (model.repair_h == 5.0).all()
+
+
 def test_findings_of_a_network(baranwu33):
     write(baranwu33, "b33_customers.csv", "bus,customers\n2,1\n2.0,1\nbus 3,1\n99,1\n")
     write(
