@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridopt.allocation import Allocation, Day
+from hybridopt.allocation_dispatch import Battery, check_batteries, refine
 from hybridopt.allocation_goal import NAMES, Goal, in_units
 from hybridopt.allocation_outages import outages
 from hybridopt.allocation_pareto import pareto_front
@@ -51,6 +52,8 @@ class AllocateOptions:
     changes : settings of the genetic algorithm by name
     pareto : names of a front's objectives, or none
     n_minus_1 : check what is left when each branch is out
+    batteries, inverter_mva : what is dispatched afterwards, see
+        :func:`hybridopt.allocation_dispatch.refine`
     """
 
     goal: Goal = field(default_factory=Goal)
@@ -59,6 +62,8 @@ class AllocateOptions:
     changes: Mapping[str, Any] = field(default_factory=dict)
     pareto: tuple[str, ...] = ()
     n_minus_1: bool = False
+    batteries: tuple[Battery, ...] = ()
+    inverter_mva: float | None = None
 
     def check(self) -> None:
         """Raise InputError for words that mean nothing."""
@@ -112,6 +117,7 @@ def allocate(
     n_t = load.p_mw.shape[1]
     network = allocation_network(net, name, points, n_t, vm_limits, power_factors)
     check_pair(load, generation, len(network.points), name)
+    check_batteries(network, options.batteries)
     problem = problem_of(network, load, generation, options.move)
     weights = options.goal.kernel_weights(network.base_mva)
     found = search_orders(
@@ -132,6 +138,7 @@ def allocate(
         else []
     )
     cut = outages(network, problem, after, progress) if options.n_minus_1 else []
+    refines = after.converged and (options.batteries or options.inverter_mva is not None)
     branch = _branches(network)
     return Allocation(
         name=name,
@@ -141,9 +148,7 @@ def allocate(
         unit=options.goal.unit,
         value=_value(options.goal, after),
         value_before=_value(options.goal, before),
-        net=network.net,
-        points=network.points,
-        bus_index=network.bus_index,
+        network=network,
         branches=tuple(network.grid.branch_name[m] for m in branch),
         is_line=np.array([network.grid.branch_kind[m] == "line" for m in branch], dtype=bool),
         ends=_ends(network, branch),
@@ -160,6 +165,17 @@ def allocate(
         limit=limit_of(network, after),
         front=front,
         outages=cut,
+        refinement=refine(
+            network,
+            problem,
+            after,
+            options.goal,
+            options.batteries,
+            options.inverter_mva,
+            progress,
+        )
+        if refines
+        else None,
         warnings=tuple(warn_of_kw(load, generation, capacity_mva(network))),
     )
 
@@ -226,9 +242,7 @@ def _drawn(
 ) -> Floats:
     """Active power that the buses draw in each hour, (n_t,), pu."""
     arrays = network.arrays
-    place = np.searchsorted(
-        network.bus_index, [network.grid.bus_id[b] for b in network.active]
-    )
+    place = np.searchsorted(network.bus_index, [network.grid.bus_id[b] for b in network.active])
     vm = np.hypot(all_v[0], all_v[1])[place]
     p = arrays.fixed[:, :, 0, None] * np.ones(len(arrays.dt))
     for kind in range(3):
@@ -269,7 +283,7 @@ def _verified(
     load = problem.load[day.load_order] * network.base_mva
     generation = problem.generation[day.generation_order] * network.base_mva
     with progress.task("Verification by power flow", load.shape[1]) as advance:
-        said = ask_pandapower(network, load, generation, advance)
+        said = ask_pandapower(network, load, generation, report=advance)
     if said.failed:
         return {"hours_checked": load.shape[1] - said.failed, "hours_failed": said.failed}
     theirs = {

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hybridopt.allocation_profiles import Profiles
+    from hybridopt.network_allocation import AllocationNetwork
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -50,7 +51,8 @@ class Allocation:
     Attributes
     ----------
     name, seed, method : of the study
-    base_mva, points, bus_index, branches, is_line : of the network; branches are those with limits
+    network : what the profiles are assigned to
+    branches, is_line : names of the branches with limits, lines first
     ends : (n_branch, 2) buses of each of those
     load, generation : the profiles
     before, after : profiles in the given order, and as allocated
@@ -70,9 +72,7 @@ class Allocation:
     unit: str
     value: float
     value_before: float
-    net: Any
-    points: tuple[int, ...]
-    bus_index: Ints
+    network: AllocationNetwork
     branches: tuple[str, ...]
     is_line: NDArray[np.bool_]
     ends: Ints
@@ -92,6 +92,11 @@ class Allocation:
     refinement: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def points(self) -> tuple[int, ...]:
+        """Bus index of each point."""
+        return self.network.points
+
     def order(self, kind: str, day: Day | None = None) -> list[int | None]:
         """Profile at each point, None where there is none.
 
@@ -99,6 +104,6 @@ class Allocation:
         ----------
         kind : "load" or "generation";  day : ``after`` by default
         """
-        orders = (day or self.after).__getattribute__(f"{kind}_order")
+        orders = getattr(day or self.after, f"{kind}_order")
         profiles: Profiles = getattr(self, kind)
         return [int(k) if k < len(profiles.names) else None for k in orders]

@@ -72,7 +72,7 @@ def pareto_front(
         spread(
             first,
             measure,
-            lambda a, b, own: ways.cross(a, b, own),
+            ways.cross,
             lambda a, own: ways.mutate(a, own, MOST_SWAPS),
             len(names),
             GENERATIONS,
@@ -82,7 +82,7 @@ def pareto_front(
     orders = list(archive)
     points = np.array([archive[o] for o in orders]).reshape(len(orders), len(NAMES))
     rows = []
-    for k in non_dominated(points[:, columns]) if len(orders) else []:
+    for k in non_dominated(points[:, columns]) if orders else []:
         loads, generation = ways.split(orders[k])
         rows.append(
             dict(zip(NAMES, map(float, points[k]), strict=True))

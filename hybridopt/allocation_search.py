@@ -101,8 +101,11 @@ class Problem:
         return found
 
     def improved(self, orders: Orders, weights: Floats) -> tuple[Orders, Floats, bool, int, int]:
-        """Improve once; the allocation, its measures, whether they are better, power flows solved,
-        exchanges estimated.
+        """Exchange what improves, once.
+
+        Returns
+        -------
+        The allocation, its measures, whether they are better, numbers of power flows and estimates
         """
         both = np.array(orders, dtype=np.int64).reshape(2, self.n_point)
         loads, gens = both[0].copy(), both[1].copy()
@@ -217,9 +220,7 @@ class _Task(OrderOperators):
             learn=(lambda _, value: list(value.orders)) if self.descends else None,
         )
 
-    def evaluate(
-        self, solutions: Sequence[Orders], _: OrderValue | None
-    ) -> Iterator[OrderValue]:
+    def evaluate(self, solutions: Sequence[Orders], _: OrderValue | None) -> Iterator[OrderValue]:
         for orders in solutions:
             if self.descends:
                 yield self._descend(orders)

@@ -49,10 +49,12 @@ class Case(CaseFile):
     @property
     def network_path(self) -> Path:
         """The network as a path, relative to the file that names it; it may not exist."""
-        place = self._source.places.get(("network",))
-        if place is None:
-            return Path(self.network)
-        return place.file.parent / self.network
+        return self.path_of(("network",), self.network)
+
+    def path_of(self, key: KeyPath, value: str) -> Path:
+        """A key's value as a path, relative to the file that names it."""
+        place = self._source.places.get(key)
+        return Path(value) if place is None else place.file.parent / value
 
     @property
     def objective_weights(self) -> tuple[dict[str, float], ...]:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
+from hybridopt.case_allocation import AllocationTable
 from hybridopt.case_fields import (
     NOT_EMPTY,
     Availability,
@@ -250,6 +251,8 @@ class CaseFile(Table):
     """Most that a plan may cost; required when there are resources."""
     siting: Siting | None = None
     """[siting]: `hybridopt run` looks for the best sites of units, instead of restoring."""
+    allocation: AllocationTable | None = None
+    """[allocation]: `hybridopt allocate` assigns profiles to points."""
     costs: Costs = Costs()
     load: Load = Load()
     storage: tuple[StorageUnit, ...] = ()

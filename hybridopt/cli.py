@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from hybridopt import __version__
+from hybridopt import cli_allocate as allocation
 from hybridopt import cli_reconfigure as feeders
 from hybridopt import cli_reliability as faults
 from hybridopt import cli_siting as siting
@@ -433,6 +434,79 @@ def reconfigure(
         _print_json(reconfiguration_summary(result))
     elif not quiet:
         for table in reconfiguration_tables(result):
+            Console().print(table)
+        Console().print(f"Results: {folder}/report.html", highlight=False)
+    if result.limit:
+        _fail(3, f"Infeasible: {result.limit}")
+
+
+@app.command()
+def allocate(
+    network: allocation.Network,
+    generation: allocation.Generation = None,
+    load: allocation.Load = None,
+    points: allocation.Points = None,
+    objective: allocation.Objective = None,
+    move: allocation.Move = None,
+    method: allocation.Method = "memetic",
+    selection: allocation.Selection = None,
+    population: allocation.Population = None,
+    generations: allocation.Generations = None,
+    mutation_rate: allocation.MutationRate = None,
+    crossover_rate: allocation.CrossoverRate = None,
+    pareto: allocation.Pareto = None,
+    load_pf: allocation.LoadFactor = None,
+    generation_pf: allocation.GenerationFactor = None,
+    n_1: allocation.Outages = False,
+    batteries: allocation.Batteries = None,
+    inverters: allocation.Inverters = None,
+    vm_min: feeders.VmMin = None,
+    vm_max: feeders.VmMax = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Where loads and generators connect: assign profiles to the points of a network."""
+    given = dict(locals())
+    names = allocation.Request.__annotations__
+    request = allocation.Request(**{name: given[name] for name in names})
+    from hybridopt.allocate import allocate as solve
+    from hybridopt.allocation_output import (
+        allocation_summary,
+        allocation_tables,
+        write_allocation,
+    )
+    from hybridopt.result_folder import check_folder
+
+    folder = out or (
+        None if as_json else Path("results") / f"{feeders.name_of(network)}-seed{seed}"
+    )
+    prepared, _ = collect(
+        lambda: allocation.prepare(request),
+        lambda: None if folder is None else check_folder(folder, force=force),
+    )
+    result = solve(
+        prepared.net,
+        prepared.load,
+        prepared.generation,
+        prepared.options,
+        name=prepared.name,
+        points=prepared.points,
+        vm_limits=prepared.vm_limits,
+        power_factors=prepared.power_factors,
+        seed=seed,
+        progress=_progress(quiet),
+    )
+    for words in result.warnings:
+        Console(stderr=True).print(f"Warning: {words}", highlight=False, soft_wrap=True)
+    if folder is not None:
+        write_allocation(result, folder)
+    if as_json:
+        _print_json(allocation_summary(result))
+    elif not quiet:
+        for table in allocation_tables(result):
             Console().print(table)
         Console().print(f"Results: {folder}/report.html", highlight=False)
     if result.limit:

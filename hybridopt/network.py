@@ -19,6 +19,7 @@ from hybridopt.errors import Finding, InputError
 from hybridopt.network_csv import csv_prefix, net_from_csv
 from hybridopt.network_files import SUFFIXES, read_network_file
 from hybridopt.network_findings import ENDS, MODELLED, network_findings
+from hybridopt.network_lv18 import lv18_net
 
 SIMBENCH_CODE = re.compile(r"\d-[A-Za-z_]+-[\w.]*-[\w.]*-\d-(sw|no_sw)")
 
@@ -29,8 +30,8 @@ def read_network(name: str, folder: Path | None = None) -> Any:
     Parameters
     ----------
     name : a pandapower built-in ("case9", "create_cigre_network_mv"), a built-in feeder
-        ("baranwu33"), a SimBench code ("1-LV-rural1--0-sw"), a file (pandapower's ``.json`` or
-        ``.xlsx``, MATPOWER's ``.m``), or what a pair of CSV files begins with ("path/NAME" for
+        ("baranwu33"), reference D's "lv18", a SimBench code ("1-LV-rural1--0-sw"), a file
+        (pandapower's ``.json`` or ``.xlsx``, MATPOWER's ``.m``), or what a pair of CSV files begins with ("path/NAME" for
         ``path/NAME_buses.csv`` and ``path/NAME_branches.csv``; either of them stands for both)
     folder : where a relative path starts; the working directory by default
 
@@ -48,6 +49,8 @@ def read_network(name: str, folder: Path | None = None) -> Any:
         return read_network_file((folder or Path()) / name, name)
     if SIMBENCH_CODE.fullmatch(name):
         return _simbench_net(name)
+    if name == "lv18":
+        return lv18_net()
     if name in feeder_files():
         return net_from_csv(feeder_files()[name], name)
     prefix = csv_prefix(name, folder or Path())
@@ -66,7 +69,7 @@ def read_network(name: str, folder: Path | None = None) -> Any:
 
 
 def _unknown(name: str) -> Finding:
-    close = get_close_matches(name, [*feeder_files(), *_makers()], n=1)
+    close = get_close_matches(name, [*feeder_files(), "lv18", *_makers()], n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     files = f"a file ({', '.join(SUFFIXES)}), or NAME for NAME_buses.csv and NAME_branches.csv"
     return Finding(name, f"no such network: give a built-in network or feeder{hint}, {files}")

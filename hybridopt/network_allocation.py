@@ -20,7 +20,10 @@ from hybridopt.errors import Finding, InputError
 from hybridopt.network import prepare
 from hybridopt.network_branches import number_column
 from hybridopt.network_grid import grid_from_net
+from hybridopt.network_switched import save_net
 from hybridopt.solvers.injections import InjectionArrays
+
+__all__ = ["AllocationNetwork", "allocation_network", "ask_pandapower", "net_at", "save_net"]
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -416,13 +419,18 @@ class Referee:
 
 
 def ask_pandapower(
-    network: AllocationNetwork, load_mw: Floats, generation_mw: Floats, report: Any = lambda: None
+    network: AllocationNetwork,
+    load_mw: Floats,
+    generation_mw: Floats,
+    generation_mvar: Floats | None = None,
+    report: Any = lambda: None,
 ) -> Referee:
     """Run pandapower's power flow for every hour.
 
     Parameters
     ----------
-    load_mw, generation_mw : (n_point, n_t), at each point
+    load_mw, generation_mw, generation_mvar : (n_point, n_t), at each point; reactive power by the
+        power factor if not given
     report : called after each hour
     """
     n_t = load_mw.shape[1]
@@ -430,11 +438,13 @@ def ask_pandapower(
     net = net_at(network, load_mw[:, 0], generation_mw[:, 0])
     loads = net.load.index[-len(network.points) :]
     units = net.sgen.index[-len(network.points) :]
+    by_factor = generation_mw * network.arrays.generation_tan
+    given_q = by_factor if generation_mvar is None else generation_mvar
     for t in range(n_t):
         net.load.loc[loads, "p_mw"] = load_mw[:, t]
         net.load.loc[loads, "q_mvar"] = load_mw[:, t] * network.arrays.load_tan
         net.sgen.loc[units, "p_mw"] = generation_mw[:, t]
-        net.sgen.loc[units, "q_mvar"] = generation_mw[:, t] * network.arrays.generation_tan
+        net.sgen.loc[units, "q_mvar"] = given_q[:, t]
         try:
             pp.runpp(net, tolerance_mva=1e-10, trafo_model="t", calculate_voltage_angles=True)
         except LoadflowNotConverged:
@@ -473,9 +483,7 @@ def without_branch(
         return None, lit
     old = network.arrays
     fixed = np.where(live, network.fixed, 0.0)
-    arrays, _ = _arrays(
-        cut, network.source_vm, live, place[lit], fixed, len(old.dt), (1.0, 1.0)
-    )
+    arrays, _ = _arrays(cut, network.source_vm, live, place[lit], fixed, len(old.dt), (1.0, 1.0))
     before = {int(bus): k for k, bus in enumerate(network.bus_index)}
     rows = [before[cut.bus_id[b]] for b in np.flatnonzero(live)]
     return (

@@ -27,9 +27,13 @@ PICTURES: tuple[str, ...] = (
     "voltage_profile",
 )
 PICTURES += ("losses_by_hour", "pareto_front", "convergence")
+PICTURES += ("network_before", "network_after", "loading_by_hour", "grid_by_hour")
 MORE_FILES = frozenset(  # of some results
-    {"storage.csv", "steps.csv", "pareto.csv", "hours.csv", "n_minus_1.csv", "reliability.csv", "faults.csv"}
-    | {*(f"{name}.svg" for name in PICTURES)}
+    {
+        *("storage.csv", "steps.csv", "pareto.csv", "reliability.csv", "faults.csv"),
+        *("hours.csv", "n_minus_1.csv", "load.csv", "generation.csv", "plans.csv"),
+        *(f"{name}.svg" for name in PICTURES),
+    }
 )
 HALF_WRITTEN = f".{CHECKPOINT}"  # what may be left when a run was killed
 

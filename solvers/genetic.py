@@ -259,15 +259,29 @@ def _create(
 
 
 def _select(population: list[_Individual], options: GeneticOptions) -> list[_Individual]:
-    """Parents: winners of tournaments, the best of all, or a roulette wheel over the ranks."""
+    """Parents: winners of tournaments, the best of all, or from a roulette wheel.
+
+    The wheel's shares are ranks (``roulette``) or reciprocal objectives (``proportional``).
+    """
     count = options.selected or len(population)
     if options.selection == "best":
         return list(tools.selBest(population, count))
+    if options.selection == "proportional":
+        for individual in population:
+            individual.share = _Share((_share(individual.fitness.values),))
+        return list(tools.selRoulette(population, count, fit_attr="share"))
     if options.selection == "roulette":
         for place, individual in enumerate(reversed(tools.selBest(population, len(population)))):
             individual.share = _Share((place + 1.0,))
         return list(tools.selRoulette(population, count, fit_attr="share"))
     return list(tools.selTournament(population, count, tournsize=options.tournament_size))
+
+
+def _share(values: tuple[float, ...]) -> float:
+    """The reciprocal of the last objective, the less the more the earlier ones are violated."""
+    if values[-1] == float("inf"):
+        return 0.0
+    return 1.0 / (max(values[-1], 1e-12) * (1.0 + sum(max(v, 0.0) for v in values[:-1])))
 
 
 def _offspring(

@@ -193,9 +193,7 @@ def _solve(net: Any, state: Any, fresh: Any, tolerance: float) -> int:
         for a in range(active):
             for t in range(hours):
                 re, im = fresh[0, a, t], fresh[1, a, t]
-                change = max(
-                    change, max(abs(re - state.v[0, a, t]), abs(im - state.v[1, a, t]))
-                )
+                change = max(change, abs(re - state.v[0, a, t]), abs(im - state.v[1, a, t]))
                 lowest = min(lowest, re * re + im * im)
                 state.v[0, a, t], state.v[1, a, t] = re, im
         if not lowest > LEAST * LEAST or not change < 1e3:
@@ -217,7 +215,9 @@ def _start(net: Any, state: Any) -> None:
 
 
 @_compiled
-def _measure(net: Any, all_v: Any, end: Any, out: Any, taken: Any, hour: Any, found: Any) -> None:
+def _measure(  # noqa: C901
+    net: Any, all_v: Any, end: Any, out: Any, taken: Any, hour: Any, found: Any
+) -> None:
     """All measures of a power flow.
 
     taken : (n_t,), what the buses draw; the losses are the rest of what the sources give
@@ -231,7 +231,7 @@ def _measure(net: Any, all_v: Any, end: Any, out: Any, taken: Any, hour: Any, fo
         for t in range(hours):
             square = all_v[0, b, t] ** 2 + all_v[1, b, t] ** 2
             low[t], high[t] = min(low[t], square), max(high[t], square)
-            short[t] = min(short[t], min(square - least, most - square))
+            short[t] = min(short[t], square - least, most - square)
     for m in range(net.f0.shape[0]):
         share = net.share[m] ** 2
         if m < net.n_line_end:
@@ -257,7 +257,7 @@ def _measure(net: Any, all_v: Any, end: Any, out: Any, taken: Any, hour: Any, fo
         found[DEVIATION] += max(abs(lowest - 1.0), abs(highest - 1.0))
         found[MIN_VM], found[MAX_VM] = min(found[MIN_VM], lowest), max(found[MAX_VM], highest)
         found[MOST_LINE] = max(found[MOST_LINE], loading)
-        found[MOST] = max(found[MOST], max(loading, np.sqrt(other[t])))
+        found[MOST] = max(found[MOST], loading, np.sqrt(other[t]))
         if short[t] < 0.0:
             found[VIOLATION] += _beyond(net, all_v, end, t) / hours
     if found[VIOLATION] <= WITHIN:
@@ -301,9 +301,7 @@ def _score(
 
 
 @_compiled
-def evaluate(
-    net: Any, load: Any, generation: Any, load_orders: Any, generation_orders: Any
-) -> Any:
+def evaluate(net: Any, load: Any, generation: Any, load_orders: Any, generation_orders: Any) -> Any:
     """Measures of many allocations.
 
     Parameters
@@ -441,7 +439,7 @@ def _exchange(load_order: Any, generation_order: Any, kind: int, j: int, k: int)
 
 
 @_compiled
-def improve(  # noqa: C901, PLR0912
+def improve(  # noqa: C901
     net: Any,
     load: Any,
     generation: Any,

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 SHORT = 2  # of a crossover
 
 
-def order_crossover(
-    mother: Sequence[int], father: Sequence[int], rng: random.Random
-) -> list[int]:
+def order_crossover(mother: Sequence[int], father: Sequence[int], rng: random.Random) -> list[int]:
     """Keep a stretch of the mother, and fill up in the father's order (OX, Davis 1985).
 
     Parameters

@@ -80,6 +80,13 @@ LAYERS = [
         "tree_*",
         "classic_search",
         "supply",
+        "allocation",
+        "allocation_goal",
+        "allocation_profiles",
+        "allocation_search",
+        "allocation_pareto",
+        "allocation_outages",
+        "allocation_dispatch",
         "siting_formula",
         "siting_value",
         "siting_search",
@@ -112,6 +119,7 @@ LAYERS = [
         "plots",
         "feeder_*",
         "reliability_output",
+        "allocation_*",
         "cli",
         "cli_*",
         "__main__",
@@ -121,7 +129,12 @@ APART = ("models", "solvers", "cases")
 ONLY_IN = {
     "pandapower": ["network", "network_*", "verify", "plots", "export"],
     "simbench": ["network", "network_*"],
-    "deap": ["solvers.genetic", "solvers.generational", "solvers.nsga2"],
+    "deap": [
+        "solvers.genetic",
+        "solvers.generational",
+        "solvers.nsga2",
+        "solvers.permutations",
+    ],
     "cyipopt": ["solvers.ipopt", "solvers.available"],
 }
 
