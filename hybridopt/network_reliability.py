@@ -59,7 +59,7 @@ def read_reliability(
             message = f"{text} has tables of its own; --data is for networks"
             raise InputError([Finding("--data", message)])
         tables = read_tables(own)
-        return build_model(Path(text).name, tables.customers, tables.failures)
+        return build_model(own.name, tables.customers, tables.failures)
     tables = Tables()
     findings: list[Finding] = []
     if data is not None:

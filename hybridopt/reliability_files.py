@@ -58,8 +58,10 @@ def tables_prefix(text: str, folder: Path) -> Path | None:
     for ending in ENDINGS.values():
         text = text.removesuffix(ending)
     prefix = folder / text
+    if not text or not prefix.name:
+        return None
     there = [prefix.with_name(prefix.name + ending).is_file() for ending in ENDINGS.values()]
-    return prefix if text and any(there) else None
+    return prefix if any(there) else None
 
 
 def read_tables(prefix: Path) -> Tables:

@@ -288,6 +288,17 @@ def test_unknown_names():
     assert len(findings) == 2
 
 
+@pytest.mark.parametrize("text", ["", ".", "/", "..", "_customers.csv", "nowhere/own"])
+def test_names_of_nothing(text, folder):
+    assert hybridopt("reliability", text, folder=folder).findings
+    assert hybridopt("reliability", "baranwu33", "--data", text, folder=folder).findings
+
+
+def test_one_file_stands_for_both(folder):
+    done = hybridopt("reliability", "own_failures.csv", "--json", folder=folder)
+    assert json.loads(done.out)["system"] == "own"
+
+
 # Networks
 
 
