@@ -164,6 +164,7 @@ def allocate(
         wall_s=time.perf_counter() - began,
         limit=limit_of(network, after),
         front=front,
+        front_names=options.pareto,
         outages=cut,
         refinement=refine(
             network,
@@ -185,8 +186,9 @@ def problem_of(
 ) -> Problem:
     """The search's problem, in per unit."""
     n, base = len(network.points), network.base_mva
-    both = (padded(profiles, n) / base for profiles in (load, generation))
-    return Problem(network.arrays, *both, MOVES[move])
+    return Problem(
+        network.arrays, padded(load, n) / base, padded(generation, n) / base, MOVES[move]
+    )
 
 
 def _value(goal: Goal, day: Day) -> float:

@@ -58,7 +58,7 @@ class Allocation:
     before, after : profiles in the given order, and as allocated
     value, unit : the objective
     log, evaluations, estimated, stopped_because : of the search
-    front : Pareto front, one row per allocation
+    front, front_names : Pareto front, one row per allocation, and its objectives
     outages : N-1, one row per branch
     refinement : what batteries and inverters add, see :mod:`hybridopt.allocation_dispatch`
     verification : what pandapower's power flow says
@@ -88,6 +88,7 @@ class Allocation:
     wall_s: float
     limit: str = ""
     front: list[dict[str, Any]] = field(default_factory=list)
+    front_names: tuple[str, ...] = ()
     outages: list[dict[str, Any]] = field(default_factory=list)
     refinement: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()

@@ -80,7 +80,8 @@ def read_goal(text: str, place: str = "--objective") -> Goal:
     InputError
         Unknown or doubled names, weights that are not above 0.
     """
-    weights, findings = [], []
+    weights: list[tuple[str, float]] = []
+    findings = []
     for part in text.replace(" ", "").split("+"):
         factor, _, name = part.rpartition("*")
         try:

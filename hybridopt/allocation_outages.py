@@ -50,24 +50,26 @@ def outages(
                 "unserved_mwh": float(load[~lit].sum() * base),
                 "lost_generation_mwh": float(generation[~lit].sum() * base),
             }
-            order = np.arange(int(lit.sum()), dtype=np.int64)[None]
-            if arrays is None:
-                rest = (None, None, None, True)
-            else:
-                found = evaluate(
-                    arrays,
-                    np.ascontiguousarray(load[lit]),
-                    np.ascontiguousarray(generation[lit]),
-                    order,
-                    order,
-                )[0]
-                if found[ITERATIONS] <= 0:
-                    rest = (None, None, None, False)
-                else:
-                    met = bool(found[VIOLATION] == 0.0)
-                    values = (found[MIN_VM], found[MAX_VM], 100 * found[MOST])
-                    rest = (*map(float, values), met)
-            names = ("min_vm_pu", "max_vm_pu", "max_loading_percent", "within_limits")
-            rows.append(row | dict(zip(names, rest, strict=True)))
+            rows.append(row | _rest(arrays, load[lit], generation[lit]))
             advance()
     return rows
+
+
+def _rest(arrays: Any, load: Any, generation: Any) -> dict[str, Any]:
+    """Power flow of what is still energised; nothing breaks limits where nothing is."""
+    found: dict[str, Any] = {
+        "min_vm_pu": None,
+        "max_vm_pu": None,
+        "max_loading_percent": None,
+        "within_limits": arrays is None,
+    }
+    if arrays is None:
+        return found
+    order = np.arange(len(load), dtype=np.int64)[None]
+    p = np.ascontiguousarray(load), np.ascontiguousarray(generation)
+    row = evaluate(arrays, *p, order, order)[0]
+    if row[ITERATIONS] > 0:
+        values = (row[MIN_VM], row[MAX_VM], 100 * row[MOST])
+        found.update(zip(found, map(float, values), strict=False))
+        found["within_limits"] = bool(row[VIOLATION] == 0.0)
+    return found

@@ -18,6 +18,7 @@ from hybridopt.report_svg import (
     UNSERVED,
     Canvas,
     Frame,
+    Look,
     Scale,
     legend,
     nice_range,
@@ -139,7 +140,7 @@ def _marks(canvas: Canvas, result: Allocation, state: str, x: Floats, y: Floats)
     largest = max(float(max(e.max(initial=0.0) for e in energy.values())), 1e-12)
     for b in range(grid.n_bus):
         source = result.network.source_vm[b] != 0
-        shape = {"r": 6.0 if source else 3.0, "fill": INK if source else PAPER, "stroke": INK}
+        shape: Look = {"r": 6.0 if source else 3.0, "fill": INK if source else PAPER, "stroke": INK}
         canvas.add("circle", tip=f"bus {grid.bus_id[b]}", cx=x[b], cy=y[b], **shape)
         if grid.n_bus <= MANY:
             canvas.text(x[b], y[b] - 10, str(grid.bus_id[b]), text_anchor="middle", font_size=11)

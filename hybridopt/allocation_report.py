@@ -49,7 +49,6 @@ def _content(result: Allocation) -> dict[str, Any]:
     works = result.after.converged
     states = [("before", "Given order")] if result.before.converged else []
     states += [("after", "Allocated")] if works else []
-    names = [n for n in NAMES if result.front and len({r[n] for r in result.front}) > 1]
     return {
         "title": _headline(result),
         "byline": [result.name, f"seed {result.seed}", result.method, duration(result.wall_s)],
@@ -62,7 +61,7 @@ def _content(result: Allocation) -> dict[str, Any]:
         "loading": hourly(result, "loading") if works else None,
         "voltage": hourly(result, "voltage") if works else None,
         "grid": hourly(result, "grid") if works else None,
-        "front": front(result, names),
+        "front": front(result, result.front_names),
         "outages": _outages(result),
         "refined": _refined(result),
         "search_chart": convergence(result),

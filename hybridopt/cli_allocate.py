@@ -211,7 +211,7 @@ def _with_case(request: Request, case: Case) -> Request:
     points = None
     if table.points is not None:
         points = ",".join(str(label - case.bus_label_offset) for label in table.points)
-    found = {
+    found: dict[str, Any] = {
         "generation": path("generation"),
         "load": path("load"),
         "points": points,

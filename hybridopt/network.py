@@ -31,8 +31,9 @@ def read_network(name: str, folder: Path | None = None) -> Any:
     ----------
     name : a pandapower built-in ("case9", "create_cigre_network_mv"), a built-in feeder
         ("baranwu33"), reference D's "lv18", a SimBench code ("1-LV-rural1--0-sw"), a file
-        (pandapower's ``.json`` or ``.xlsx``, MATPOWER's ``.m``), or what a pair of CSV files begins with ("path/NAME" for
-        ``path/NAME_buses.csv`` and ``path/NAME_branches.csv``; either of them stands for both)
+        (pandapower's ``.json`` or ``.xlsx``, MATPOWER's ``.m``), or what a pair of CSV files
+        begins with ("path/NAME" for ``path/NAME_buses.csv`` and ``path/NAME_branches.csv``; either
+        of them stands for both)
     folder : where a relative path starts; the working directory by default
 
     Returns

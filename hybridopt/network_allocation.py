@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+TOLERANCE_MVA = 1e-8
 VM_LIMITS = (0.95, 1.05)  # where neither the net nor the user says otherwise
 
 
@@ -100,7 +101,7 @@ def allocation_network(
     InputError
         What is not modelled, bad numbers, unknown, doubled or dead points.
     """
-    net = prepare(net, name)
+    net = prepare(_with_load(net, name, points), name)
     findings = _unmodelled(net, name)
     if findings:
         raise InputError(findings)
@@ -145,6 +146,23 @@ def allocation_network(
     )
 
 
+def _with_load(net: Any, name: str, points: Sequence[Any] | None) -> Any:
+    """The net, with a load of nothing where it has none: the profiles bring their own.
+
+    Raises
+    ------
+    InputError
+        It has no load, and no points are named.
+    """
+    if not isinstance(net, pp.pandapowerNet) or net.load.in_service.any():
+        return net
+    if points is None:
+        raise InputError([Finding(name, "has no load in service, so the points must be named")])
+    net = copy.deepcopy(net)
+    pp.create_load(net, net.bus.index[0], 0.0)
+    return net
+
+
 def _unmodelled(net: Any, name: str) -> list[Finding]:
     found = [
         Finding(f"{name} gen {i}", "holds a voltage, which only external grids may do here")
@@ -164,8 +182,6 @@ def _points(net: Any, name: str, points: Sequence[Any] | None) -> list[int]:
     if points is None:
         loads = net.load[net.load.in_service]
         found = [int(bus) for bus in dict.fromkeys(loads.bus)]
-        if not found:
-            raise InputError([Finding(name, "has no load, so the points must be named")])
         return found
     labels = {str(n): int(i) for i, n in zip(net.bus.index, net.bus.name, strict=True) if n}
     labels |= {str(i): int(i) for i in net.bus.index}
@@ -359,21 +375,21 @@ def net_at(
     network: AllocationNetwork,
     load_mw: Floats,
     generation_mw: Floats,
+    *,
+    apart: bool = False,
 ) -> Any:
-    """The net with an allocation in one hour, at the points' own elements.
+    """The net with an allocation in one hour, in place of what stands at the points.
 
     Parameters
     ----------
     load_mw, generation_mw : (n_point,), what stands at each point
+    apart : give generation a bus of its own, for pandapower applies the shares of a bus's voltage
+        dependent loads to all power there
     """
     net, arrays = copy.deepcopy(network.net), network.arrays
     points = list(network.points)
-    shares = {}
-    for bus in points:
-        loads = net.load[net.load.in_service & (net.load.bus == bus)]
-        shares[bus] = loads.index[0] if len(loads) == 1 else None
-    net.load.loc[net.load.bus.isin(points), "in_service"] = False
-    net.sgen.loc[net.sgen.bus.isin(points), "in_service"] = False
+    for table in ("load", "sgen"):  # pandapower weighs loads out of service in a bus's ZIP shares
+        net[table] = net[table][~net[table].bus.isin(points)].copy()
     for k, bus in enumerate(points):
         name = f"load at {bus}"
         zip_p, zip_q = arrays.zip_p[k], arrays.zip_q[k]
@@ -389,8 +405,19 @@ def net_at(
             const_i_q_percent=100 * zip_q[1],
         )
         p = float(generation_mw[k])
+        if apart:
+            bus = _beside(net, bus)  # noqa: PLW2901
         pp.create_sgen(net, bus, p, p * arrays.generation_tan, name=f"generation at {bus}")
     return net
+
+
+def _beside(net: Any, bus: int) -> int:
+    """Add a bus behind a line of next to no impedance and without a limit; its index."""
+    kv = float(net.bus.vn_kv[bus])
+    beside = pp.create_bus(net, kv)
+    ohm = 1e-7 * kv * kv / float(net.sn_mva)
+    pp.create_line_from_parameters(net, bus, beside, 1.0, ohm, ohm, 0.0, 1e6)
+    return int(beside)
 
 
 def capacity_mva(network: AllocationNetwork) -> float:
@@ -435,7 +462,10 @@ def ask_pandapower(
     """
     n_t = load_mw.shape[1]
     found, failed = np.full((4, n_t), np.nan), 0
-    net = net_at(network, load_mw[:, 0], generation_mw[:, 0])
+    apart = bool(
+        (network.arrays.zip_p[:, 1:] != 0).any() or (network.arrays.zip_q[:, 1:] != 0).any()
+    )
+    net = net_at(network, load_mw[:, 0], generation_mw[:, 0], apart=apart)
     loads = net.load.index[-len(network.points) :]
     units = net.sgen.index[-len(network.points) :]
     by_factor = generation_mw * network.arrays.generation_tan
@@ -446,7 +476,9 @@ def ask_pandapower(
         net.sgen.loc[units, "p_mw"] = generation_mw[:, t]
         net.sgen.loc[units, "q_mvar"] = given_q[:, t]
         try:
-            pp.runpp(net, tolerance_mva=1e-10, trafo_model="t", calculate_voltage_angles=True)
+            pp.runpp(
+                net, tolerance_mva=TOLERANCE_MVA, trafo_model="t", calculate_voltage_angles=True
+            )
         except LoadflowNotConverged:
             failed += 1
         else:

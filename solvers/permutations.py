@@ -16,7 +16,7 @@ SHORT = 2  # of a crossover
 
 
 def order_crossover(mother: Sequence[int], father: Sequence[int], rng: random.Random) -> list[int]:
-    """Keep a stretch of the mother, and fill up in the father's order (OX, Davis 1985).
+    """Take a stretch of the father, and fill up in the mother's order (OX, Davis 1985).
 
     Parameters
     ----------
