@@ -176,7 +176,8 @@ def referee(
     network = problem.network
     buses = network.net_bus[network.alive]
     worst_vm = worst_loss = 0.0
-    failed, losses = 0, []
+    failed = 0
+    losses: list[float | None] = []
     for state, ours in enumerate(v):
         net = plan_net(problem, plan, gamma, state)
         try:

@@ -66,7 +66,8 @@ def feeding(problem: SitingProblem, v: Complexes, load_factor: float) -> Feeding
         terminal = problem.load_mva / grid.base_mva * load_factor
     fed = branch >= 0
     impedance = np.where(fed, z[branch], 0) if len(z) else np.zeros(problem.n_site, dtype=complex)
-    return Feeding(branch, terminal, abs(v[problem.site]), impedance)
+    vm = np.asarray(abs(v[problem.site]), dtype=np.float64)
+    return Feeding(branch, terminal, vm, impedance)
 
 
 def formula_saving(problem: SitingProblem, fed: Feeding, power: Complexes) -> Floats:

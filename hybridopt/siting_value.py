@@ -70,7 +70,7 @@ class Values:
     @property
     def violation(self) -> Floats:
         """Sum of what exceeds the limits, (n_plan,), relative; 0 within them."""
-        return np.asarray(np.where(self.excess > WITHIN, self.excess, 0.0).sum(axis=1))
+        return violation(self.excess)
 
     def order(self) -> NDArray[np.int64]:
         """Positions, best first: within limits, then by objective, then with fewer units."""
@@ -80,6 +80,16 @@ class Values:
     def take(self, rows: Any) -> Values:
         """Some of the plans."""
         return Values(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def violation(excess: Floats) -> Floats:
+    """Sum of what exceeds the limits, (n_plan,), relative.
+
+    Parameters
+    ----------
+    excess : (n_plan, len(LIMITS))
+    """
+    return np.asarray(np.where(excess > WITHIN, excess, 0.0).sum(axis=1))
 
 
 def joined(parts: Sequence[Values]) -> Values:
@@ -134,7 +144,8 @@ class Evaluator:
 
         A plan that exceeds a limit which less power may mend (voltage too high, loading, capacity,
         budget) has its weight factor lowered, as the paper's improved algorithm does, until it
-        exceeds none or ``gamma_min`` is reached.
+        exceeds none or ``gamma_min`` is reached. Where it exceeds some with all of them, the one
+        holds with which it exceeds least.
 
         Parameters
         ----------
@@ -145,15 +156,18 @@ class Evaluator:
         self.evaluated += len(plans)
         found = self._measure(plans, np.ones(len(plans)))
         full = found["loss_mw"].copy(), found["formula_mw"].copy()
-        gamma = found["gamma"]
+        tried = {name: values.copy() for name, values in found.items()}
         while True:
-            over = (found["excess"][:, :MENDED] > WITHIN).any(axis=1)
-            lower = gamma * terms.gamma_factor
+            over = (tried["excess"][:, :MENDED] > WITHIN).any(axis=1)
+            lower = tried["gamma"] * terms.gamma_factor
             rows = np.flatnonzero(over & plans.any(axis=1) & (lower >= terms.gamma_min))
             if not len(rows):
                 break
-            for name, values in self._measure(plans[rows], lower[rows]).items():
-                found[name][rows] = values
+            measured = self._measure(plans[rows], lower[rows])
+            better = violation(measured["excess"]) < violation(found["excess"][rows])
+            for name, values in measured.items():
+                tried[name][rows] = values
+                found[name][rows[better]] = values[better]
         return Values(plan=plans, full_loss_mw=full[0], full_formula_mw=full[1], **found)
 
     def voltages(self, plan: Bools, gamma: float) -> list[Complexes]:

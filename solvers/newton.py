@@ -150,7 +150,7 @@ class PowerFlows:
 
     def _mismatch(self, v: Complexes, power: Complexes) -> Floats:
         """Power that leaves each bus less what is injected, (n_case, n_unknown), pu."""
-        vm = abs(v)
+        vm = np.asarray(abs(v), dtype=np.float64)
         off = v * np.conj((self.arrays.y @ v.T).T) - power + self._drawn(vm)
         return np.hstack([off.real[:, self.angles], off.imag[:, self.arrays.pq]])
 
