@@ -118,6 +118,7 @@ LAYERS = [
         "report_*",
         "plots",
         "feeder_*",
+        "siting_*",
         "reliability_output",
         "allocation_*",
         "cli",
