@@ -56,6 +56,11 @@ class Case(CaseFile):
         place = self._source.places.get(key)
         return Path(value) if place is None else place.file.parent / value
 
+    def path(self, key: KeyPath, written: str) -> Path:
+        """Give a path that a key holds, relative to the file that has the key."""
+        place = self._source.places.get(key)
+        return Path(written) if place is None else place.file.parent / written
+
     @property
     def objective_weights(self) -> tuple[dict[str, float], ...]:
         """The objectives, each as weights by name; a plain objective has the weight 1."""

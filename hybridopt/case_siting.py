@@ -8,7 +8,9 @@ from hybridopt.case_fields import (
     NOT_EMPTY,
     Buses,
     BusKey,
+    Day,
     Fraction,
+    FractionDay,
     NonNegative,
     Positive,
     PowerFactor,
@@ -54,6 +56,30 @@ class SitingState(Table):
     """Share of the capacity that the units give."""
     hours: Annotated[Positive, Field(le=HOURS_PER_YEAR)] = HOURS_PER_YEAR
     """Hours of the year."""
+
+
+class SitingReliability(Table):
+    """How interruptions count; docs/reliability.md says what is modelled."""
+
+    data: str | None = None
+    """Tables of customers and failures: the path, from this file, that their names
+    NAME_customers.csv and NAME_failures.csv begin with. Without it the network has the columns."""
+    ens_price_per_mwh: NonNegative = 0.0
+    """lambda_4: price of energy not supplied; with 0 it is reported, not minimised."""
+    customer_hour_price: NonNegative = 0.0
+    """Price of an hour without supply of one customer (SAIDI times customers)."""
+    islanding_h: NonNegative = 0.0
+    """Time until an island is fed by the units in it, hours."""
+    carry: Literal["average", "peak"] = "average"
+    """Load that an island must be able to carry."""
+    storage_h: NonNegative = 0.0
+    """Content of the units' storage over their capacity, hours."""
+    availability: Fraction = 1.0
+    """Probability that a unit works when it is needed."""
+    load_profile: Day | None = None
+    """Factors of the loads over a day: 24 values, or a CSV (hour, factor)."""
+    generation_profile: FractionDay | None = None
+    """Share of the capacity that is available: 24 values, or a CSV (hour, factor)."""
 
 
 class Siting(Table):
@@ -102,6 +128,8 @@ class Siting(Table):
     """Below this no weight factor is lowered."""
     first_generation: Literal["two", "random"] = "two"
     """First chromosomes: 1010... and 0101... alone, or a random population."""
+    reliability: SitingReliability | None = None
+    """[siting.reliability]: interruptions in the objective, or in the results alone."""
     compare: tuple[Buses, ...] = ()
     """Plans, as lists of bus labels, whose ranks the results name."""
 

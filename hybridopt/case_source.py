@@ -21,6 +21,8 @@ _READERS: dict[KeyPath, Callable[[Path], Table]] = {
     ("load", "classes", "*"): read_day,
     ("resources", "dg", "profile"): read_day,
     ("availability", "*"): read_day,
+    ("siting", "reliability", "load_profile"): read_day,
+    ("siting", "reliability", "generation_profile"): read_day,
     ("costs", "import_price"): partial(read_day, column="price"),
     ("load", "shares"): read_shares,
     ("limits", "ratings"): partial(read_limits, element="branch", limit="rate_mva"),

@@ -9,8 +9,10 @@ import pandas as pd
 
 from hybridopt.network_siting import write_plan_net
 from hybridopt.output import versions, write_json
+from hybridopt.reliability_output import index_values
 from hybridopt.result_folder import replace_folder
 from hybridopt.siting import labels_of
+from hybridopt.siting_ranks import compared, ranking
 from hybridopt.siting_value import KW_PER_MW, Values
 from hybridopt.tables import show, titled_table
 
@@ -48,6 +50,7 @@ def siting_summary(result: SitingResult) -> dict[str, Any]:
         **losses(result),
         "states": _states(result),
         "constraints": constraints(problem, result.evaluator, best),
+        **_reliability(result),
         "proven_best": result.proven_best,
         "compared": compared(result, ranks),
         "ranking": [] if ranks is None else ranks.head(SHOWN).to_dict("records"),
@@ -102,8 +105,7 @@ def lambdas(problem: SitingProblem) -> dict[str, float]:
 
 
 def _terms(result: SitingResult) -> dict[str, float]:
-    b = result.best
-    parts = result.evaluator.parts(b.plan, b.gamma, b.capacity_mw, b.loss_mw, b.formula_mw)
+    parts = result.evaluator.parts(result.best)
     return {name: float(values[0]) + 0.0 for name, values in parts.items()}  # no -0.0
 
 
@@ -116,6 +118,20 @@ def losses(result: SitingResult) -> dict[str, Any]:
         "loss_mw_after": after,
         "loss_saving_mw": before - after,
         "loss_saving_closed_formula_mw": float(result.best.formula_mw[0, 0]),
+    }
+
+
+def _reliability(result: SitingResult) -> dict[str, Any]:
+    """Indices without units and with the plan's; nothing where the case asks for none."""
+    known, best = result.evaluator.reliability, result.best
+    if known is None:
+        return {}
+    power = best.plan[0] * result.problem.size_mw * best.gamma[0]
+    return {
+        "reliability": {
+            "without_units": index_values(known.indices(0.0 * power)),
+            "with_plan": index_values(known.indices(power)),
+        }
     }
 
 
@@ -221,62 +237,6 @@ def _held(problem: SitingProblem, evaluator: Evaluator) -> str:
     return f"not counted, because a source holds the voltage there: bus {shown}"
 
 
-def ranking(result: SitingResult) -> pd.DataFrame | None:
-    """Every plan, the best first; None where there are too many.
-
-    Ranks by losses alone are among plans with as many units, all at the weight factor 1; losses are
-    means over the hours of the states, MW.
-    """
-    every, problem, evaluator = result.every, result.problem, result.evaluator
-    if every is None:
-        return None
-    hours = np.array([state.hours for state in problem.terms.states])
-    weight = hours / hours.sum()
-    parts = evaluator.parts(
-        every.plan, every.gamma, every.capacity_mw, every.loss_mw, every.formula_mw
-    )
-    full = np.where(np.isnan(every.full_loss_mw), np.inf, every.full_loss_mw) @ weight
-    frame = pd.DataFrame(
-        {
-            "sites": [" ".join(map(str, labels_of(problem, every, k))) for k in range(len(every))],
-            "units": every.plan.sum(axis=1),
-            "weight_factor": every.gamma,
-            "capacity_mw": every.capacity_mw,
-            "investment": every.capacity_mw * problem.investment.capital_per_mw,
-            "objective": every.objective,
-            "within_limits": every.violation == 0,
-            **parts,
-            "loss_mw": every.loss_mw @ weight,
-            "saving_closed_formula_mw": every.formula_mw @ weight,
-            "loss_mw_at_weight_1": full,
-            "saving_closed_formula_mw_at_weight_1": every.full_formula_mw @ weight,
-        }
-    )
-    by = frame.groupby("units")
-    frame["rank_by_losses"] = by.loss_mw_at_weight_1.rank(method="min").astype(int)
-    saved = by.saving_closed_formula_mw_at_weight_1
-    frame["rank_by_closed_formula"] = saved.rank(method="min", ascending=False).astype(int)
-    frame["of"] = by.units.transform("size")
-    frame = frame.iloc[every.order()].reset_index(drop=True)
-    frame.insert(0, "rank", np.arange(1, len(frame) + 1))
-    return frame
-
-
-def compared(result: SitingResult, ranks: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """Ranks of the plans that the case names."""
-    if ranks is None:
-        return []
-    place = {label: k for k, label in enumerate(result.problem.label)}
-    kept = ("rank", "objective", "loss_mw", "rank_by_losses", "rank_by_closed_formula", "of")
-    found = []
-    for buses in result.problem.terms.compare:
-        ordered = sorted(buses, key=place.__getitem__)
-        row = ranks[ranks.sites == " ".join(map(str, ordered))]
-        if len(row):
-            found.append({"sites": ordered} | {name: row[name].iloc[0] for name in kept})
-    return found
-
-
 def _search(result: SitingResult) -> dict[str, Any]:
     search = result.search
     found: dict[str, Any] = {
@@ -324,6 +284,7 @@ def siting_tables(result: SitingResult) -> Iterator[Any]:
         f"(AC); saved {found['loss_saving_mw']:.4f} MW by AC power flow, "
         f"{found['loss_saving_closed_formula_mw']:.4f} MW by the closed formula"
     )
+    yield from _reliability_table(found)
     yield from _ranks_table(found)
     for limit in found["constraints"]:
         if limit["note"]:
@@ -335,6 +296,22 @@ def siting_tables(result: SitingResult) -> Iterator[Any]:
         f"voltages within {said['max_vm_difference_pu']:.0e} pu, losses within "
         f"{said['max_loss_difference_mw']:.0e} MW"
     )
+
+
+def _reliability_table(found: dict[str, Any]) -> Iterator[Any]:
+    if "reliability" not in found:
+        return
+    table = titled_table("Reliability", "", "Without units", "With the plan")
+    without, plan = found["reliability"]["without_units"], found["reliability"]["with_plan"]
+    for title, key in (
+        ("SAIFI 1/yr", "saifi"),
+        ("SAIDI h/yr", "saidi_h"),
+        ("ENS MWh/yr", "ens_mwh"),
+        ("R_PS %", "r_ps_percent"),
+    ):
+        table.add_row(title, show(without[key], 4), show(plan[key], 4))
+    yield ""
+    yield table
 
 
 def _ranks_table(found: dict[str, Any]) -> Iterator[Any]:

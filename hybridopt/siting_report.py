@@ -35,6 +35,7 @@ def _content(found: dict[str, Any]) -> dict[str, Any]:
         "states": _states(found),
         "limits": _limits(found),
         "notes": [(x["name"], x["note"]) for x in found["constraints"] if x["note"]],
+        "reliability": _reliability(found),
         "compared": _ranks(found["compared"], "Plans compared"),
         "ranking": _ranks(found["ranking"], "Best plans"),
         "search": _facts(found),
@@ -123,6 +124,22 @@ def _limits(found: dict[str, Any]) -> Table:
             _numbers("At most", "", [row.get("at_most") for row in rows], 4),
             Column("Reached", "", reached),
             Column("Unit", "", [row["unit"] for row in rows], numeric=False),
+        ],
+    )
+
+
+def _reliability(found: dict[str, Any]) -> Table | None:
+    if "reliability" not in found:
+        return None
+    names = {"saifi": "SAIFI, 1/yr", "saidi_h": "SAIDI, h/yr", "ens_mwh": "ENS, MWh/yr"}
+    names |= {"r_ps_percent": "R_PS, %"}
+    known = found["reliability"]
+    return Table(
+        "Reliability",
+        [
+            Column("Index", "", [*names.values()], numeric=False),
+            _numbers("Without units", "", [known["without_units"][key] for key in names], 4),
+            _numbers("With the plan", "", [known["with_plan"][key] for key in names], 4),
         ],
     )
 

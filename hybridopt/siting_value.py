@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridopt.errors import NoSolutionError
+from hybridopt.network_siting_reliability import site_reliability
 from hybridopt.siting_formula import feeding, formula_saving, printed_saving
 from hybridopt.solvers.newton import PowerFlows
 
@@ -48,6 +49,7 @@ class Values:
     full_loss_mw, full_formula_mw : the same at the weight factor 1
     min_vm, max_vm : (n_plan,), pu, over all states and the buses whose voltage is not held
     max_loading : (n_plan,), percent, NaN when no branch is rated
+    interruptions : (n_plan,), cost of interruptions, currency per year, within the objective
     """
 
     plan: Bools
@@ -62,6 +64,7 @@ class Values:
     min_vm: Floats
     max_vm: Floats
     max_loading: Floats
+    interruptions: Floats
 
     def __len__(self) -> int:
         """Number of plans."""
@@ -108,10 +111,14 @@ class Evaluator:
     window_empty : whether S_Lmax exceeds 2 S_Lmin, so that its lower limit was left out
     evaluated : plans, and power flows of plans
 
+    reliability : None where the case has no such table
+
     Raises
     ------
     NoSolutionError
         In a state the load flow without units does not converge.
+    InputError
+        What is wrong with the tables of customers and failures.
     """
 
     def __init__(self, problem: SitingProblem) -> None:
@@ -130,6 +137,7 @@ class Evaluator:
         self.held = np.setdiff1d(np.arange(len(network.alive)), network.arrays.pq)
         self.window_mva, self.window_empty = capacity_window(problem)
         self.length = self._lengths()
+        self.reliability = site_reliability(problem)
 
     def _lengths(self) -> Floats:
         """Length of the branch that feeds each site in the first state, (n_site,)."""
@@ -168,7 +176,18 @@ class Evaluator:
             for name, values in measured.items():
                 tried[name][rows] = values
                 found[name][rows[better]] = values[better]
+        found["interruptions"] = self._interruptions(plans, found["gamma"])
+        found["objective"] = found["objective"] + found["interruptions"]
         return Values(plan=plans, full_loss_mw=full[0], full_formula_mw=full[1], **found)
+
+    def _interruptions(self, plans: Bools, gamma: Floats) -> Floats:
+        """Cost of interruptions, (n_plan,), currency per year; 0 where they are not priced."""
+        cost = np.zeros(len(plans))
+        if self.reliability is not None and self.reliability.is_priced:
+            power = plans * self.problem.size_mw * gamma[:, None]
+            for k, units in enumerate(power):
+                cost[k] = self.reliability.price(self.reliability.indices(units))
+        return cost
 
     def voltages(self, plan: Bools, gamma: float) -> list[Complexes]:
         """Voltages of one plan in each state, (n_bus,), pu."""
@@ -251,14 +270,22 @@ class Evaluator:
     def _objective(
         self, plans: Bools, gamma: Floats, capacity: Floats, loss: Floats, formula: Floats
     ) -> Floats:
-        parts = self.parts(plans, gamma, capacity, loss, formula)
+        parts = self._parts(plans, gamma, capacity, loss, formula)
         total = sum(parts.values(), np.zeros(len(plans)))
         return np.asarray(np.where(np.isnan(loss).any(axis=1), np.inf, total))
 
-    def parts(
+    def parts(self, values: Values) -> dict[str, Floats]:
+        """Terms of the objective, each (n_plan,), currency per year; they add up to it."""
+        v = values
+        parts = self._parts(v.plan, v.gamma, v.capacity_mw, v.loss_mw, v.formula_mw)
+        if self.reliability is not None:
+            parts["interruptions_per_year"] = v.interruptions
+        return parts
+
+    def _parts(
         self, plans: Bools, gamma: Floats, capacity: Floats, loss: Floats, formula: Floats
     ) -> dict[str, Floats]:
-        """Terms of the objective, each (n_plan,), currency per year; they add up to it."""
+        """All but what interruptions cost."""
         terms, money = self.problem.terms, self.problem.investment
         hours = np.array([state.hours for state in terms.states])
         saved = formula if terms.losses != "ac" else self.base_loss_mw - loss

@@ -171,7 +171,7 @@ def test_terms_add_up_to_the_objective() -> None:
     evaluator, values = enumerated(load_case({"limits": WIDE, "siting": TABLE | more}, net=net))
     k = int(np.flatnonzero(values.plan.all(axis=1))[0])
     row = values.take([k])
-    parts = evaluator.parts(row.plan, row.gamma, row.capacity_mw, row.loss_mw, row.formula_mw)
+    parts = evaluator.parts(row)
     full = 0.4 * 1000 + 500
     saved = evaluator.base_loss_mw - row.loss_mw[0]
     expected = {
