@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import dispatch_24h, radial, resolve
+from benchmarks import allocation, dispatch_24h, radial, resolve
 
-REGISTRY = {"dispatch_24h": dispatch_24h.main, "resolve": resolve.main, "radial": radial.main}
+REGISTRY = {
+    "dispatch_24h": dispatch_24h.main,
+    "resolve": resolve.main,
+    "radial": radial.main,
+    "allocation": allocation.main,
+}
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 A household: a base with peaks in the morning, at noon and in the evening, each moved by up to an
 hour or an hour and a half and weighted at random, 12 % of noise; the day's peak is 2 to 3 kW.
 A generator: a half sine from 6 to 20 o'clock to the power of 1.3, turned east or west by up to an
-hour, with clouds that take up to 35 % of an hour; its size is 0.8 to 2.2 kW. All random numbers come
-from numpy's default generator, seed 18. Nothing of it was measured.
+hour, with clouds that take up to 35 % of an hour; its size is 0.8 to 2.2 kW. All random numbers
+come from numpy's default generator, seed 18. Nothing of it was measured.
 """
 
 from __future__ import annotations

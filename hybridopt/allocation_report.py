@@ -83,7 +83,8 @@ def _lead(result: Allocation, found: dict[str, Any]) -> list[str]:
     words = result.objective.replace("_", " ")
     sentences = [
         (
-            f"Assigning {len(result.load.names)} loads and {len(result.generation.names)} generators "
+            f"Assigning {len(result.load.names)} loads and {len(result.generation.names)} "
+            "generators "
             f"to {len(result.points)} points brings {words} down by {100 * fall:.1f} %, from "
             f"{result.value_before:.5g} to {result.value:.5g} ({result.unit})."
         )

@@ -644,6 +644,8 @@ def _load(case: str, *, needs_event: bool = False) -> Any:
     scenario = load_case(case)
     if needs_event and scenario.case.event is None:
         message = "is missing: a run needs an [event] that takes something out"
+        if scenario.case.allocation is not None:
+            message += f"; hybridopt allocate {case} is what [allocation] is for"
         raise InputError([scenario.case.finding("event", message)])
     require_solver()
     return scenario

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-TOLERANCE_MVA = 1e-8
 VM_LIMITS = (0.95, 1.05)  # where neither the net nor the user says otherwise
 
 
@@ -181,8 +180,7 @@ def _points(net: Any, name: str, points: Sequence[Any] | None) -> list[int]:
     """Bus indices of the points."""
     if points is None:
         loads = net.load[net.load.in_service]
-        found = [int(bus) for bus in dict.fromkeys(loads.bus)]
-        return found
+        return [int(bus) for bus in dict.fromkeys(loads.bus)]
     labels = {str(n): int(i) for i, n in zip(net.bus.index, net.bus.name, strict=True) if n}
     labels |= {str(i): int(i) for i in net.bus.index}
     findings, found = [], []
@@ -477,7 +475,10 @@ def ask_pandapower(
         net.sgen.loc[units, "q_mvar"] = given_q[:, t]
         try:
             pp.runpp(
-                net, tolerance_mva=TOLERANCE_MVA, trafo_model="t", calculate_voltage_angles=True
+                net,
+                tolerance_mva=1e-8 if apart else 1e-10,
+                trafo_model="t",
+                calculate_voltage_angles=True,
             )
         except LoadflowNotConverged:
             failed += 1
