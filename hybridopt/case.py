@@ -184,8 +184,11 @@ def _leave_out(data: dict[str, Any], path: KeyPath) -> bool:
         data["budget"] = 0.0
         return True
     holder: Any = data
-    if path[0] in ("event", "resources") and len(path) > 1 and path[1] in data[str(path[0])]:
+    tables = ("event", "resources", "restore")
+    if path[0] in tables and len(path) > 1 and path[1] in data[str(path[0])]:
         holder, path = data[str(path[0])], path[1:]
+        if path[0] in ("repair_h", "customers") and len(path) > 1 and path[1] in holder[path[0]]:
+            holder, path = holder[path[0]], path[1:]
     return holder.pop(str(path[0]), None) is not None
 
 

@@ -17,6 +17,7 @@ _EITHER_OR: tuple[tuple[KeyPath, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (("resources", "dg"), ("sizes_mw",), ("min_mw", "max_mw")),
     (("resources", "dg"), ("genes",), ("sizes_mw", "min_mw", "max_mw")),
+    (("restore", "travel"), ("matrix",), ("depot", "speed_km_per_h", "km_per_unit")),
 )
 # Tables that count as one value, because their entries add up to one.
 _WHOLE: tuple[KeyPath, ...] = (("load", "shares", "*"), ("load", "default_shares"))

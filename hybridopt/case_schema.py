@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from hybridopt.case_allocation import AllocationTable
+from hybridopt.case_events import Sample, Worst
 from hybridopt.case_fields import (
     NOT_EMPTY,
     Availability,
@@ -38,6 +39,7 @@ from hybridopt.case_fields import (
 )
 from hybridopt.case_load import Load
 from hybridopt.case_resources import Resources
+from hybridopt.case_restore import Restore
 from hybridopt.case_settings import DispatchSettings, Economics, GeneticSettings, IpoptSettings
 from hybridopt.case_siting import Siting
 from hybridopt.case_storage import StorageUnit
@@ -253,6 +255,12 @@ class CaseFile(Table):
     """[siting]: `hybridopt run` looks for the best sites of units, instead of restoring."""
     allocation: AllocationTable | None = None
     """[allocation]: `hybridopt allocate` assigns profiles to points."""
+    restore: Restore | None = None
+    """[restore]: `hybridopt restore` looks for the best order of repairs."""
+    worst: Worst | None = None
+    """[worst]: `hybridopt worst` looks for the events that hurt most."""
+    sample: Sample | None = None
+    """[sample]: `hybridopt sample` draws events at random."""
     costs: Costs = Costs()
     load: Load = Load()
     storage: tuple[StorageUnit, ...] = ()

@@ -12,7 +12,16 @@ from typing import Any
 
 from hybridopt.case_extends import get, inherit
 from hybridopt.case_place import KeyPath, find_places, format_path
-from hybridopt.case_tables import HOURS, Table, TableError, read_day, read_limits, read_shares
+from hybridopt.case_restore_tables import read_matrix, read_values
+from hybridopt.case_tables import (
+    HOURS,
+    Table,
+    TableError,
+    read_by_kind,
+    read_day,
+    read_limits,
+    read_shares,
+)
 from hybridopt.cases import builtin_cases
 from hybridopt.errors import Finding, InputError
 
@@ -28,6 +37,11 @@ _READERS: dict[KeyPath, Callable[[Path], Table]] = {
     ("limits", "ratings"): partial(read_limits, element="branch", limit="rate_mva"),
     ("limits", "generators"): partial(read_limits, element="generator", limit="max_p_mw"),
     ("limits", "ramps"): partial(read_limits, element="generator", limit="ramp_mw_per_h"),
+    ("restore", "repair_h"): partial(read_values, key="element", value="repair_h"),
+    ("restore", "customers"): partial(read_values, key="bus", value="customers"),
+    ("restore", "travel", "matrix"): read_matrix,
+    ("sample", "probabilities"): partial(read_by_kind, value="probability"),
+    ("sample", "intensities"): partial(read_by_kind, value="intensity"),
 }
 NETWORK_FILES = (".json", ".xlsx", ".m", ".csv")
 
@@ -223,7 +237,8 @@ def _read_tables(source: Source) -> Iterator[Finding]:
                 where = f"{label}:{error.line}" if error.line else label
                 yield source.finding(path, f"{where}: {error.message}")
                 # Something to go on with, so that nothing is found because of this.
-                holder[key] = {} if path[0] == "limits" or "shares" in path else [1.0] * HOURS
+                is_table = path[0] in ("limits", "restore", "sample") or "shares" in path
+                holder[key] = {} if is_table else [1.0] * HOURS
                 continue
             holder[key] = table.data
             for part, line in table.lines.items():

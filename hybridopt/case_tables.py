@@ -90,8 +90,8 @@ def read_limits(file: Path, element: str, limit: str) -> Table:
     return Table(data, lines)
 
 
-def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-    """Give each row with its line number, its cells in the order of `columns`."""
+def read_cells(file: Path) -> list[tuple[int, list[str]]]:
+    """Give every row that is not empty with its line number, the header first."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -103,14 +103,41 @@ def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
         raise TableError(f"is not a CSV table: {error}", reader.line_num) from None
-    header = [name.lower() for name in rows[0][1]] if rows else []
+    head, rows = rows[:1] or [(1, [])], rows[1:]
+    return head + [(line, cells) for line, cells in rows if any(cells)]
+
+
+def read_by_kind(file: Path, value: str) -> Table:
+    """Read the columns ``kind, element`` and another into a table of values by kind and element.
+
+    Parameters
+    ----------
+    value : the other column's name, such as ``probability``
+    """
+    data: dict[str, dict[str, float]] = {}
+    lines: dict[KeyPath, int] = {}
+    for line, (kind, name, number) in _rows(file, ("kind", "element", value)):
+        if not kind or not name:
+            raise TableError("kind or element is empty", line)
+        if name in data.setdefault(kind, {}):
+            raise TableError(f"{kind} {name!r} stands here a second time", line)
+        data[kind][name] = _number(number, value, line)
+        lines.setdefault((kind,), line)
+        lines[kind, name] = line
+    if not data:
+        raise TableError("has no rows")
+    return Table(data, lines)
+
+
+def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+    """Give each row with its line number, its cells in the order of `columns`."""
+    rows = read_cells(file)
+    header = [name.lower() for name in rows[0][1]]
     if sorted(header) != sorted(columns):
         found = ",".join(header)
         raise TableError(f"the header must be {','.join(columns)}, found {found!r}", 1)
     order = [header.index(column) for column in columns]
     for line, cells in rows[1:]:
-        if not any(cells):
-            continue
         if len(cells) != len(columns):
             raise TableError(f"must have {len(columns)} cells, found {len(cells)}", line)
         yield line, [cells[position] for position in order]

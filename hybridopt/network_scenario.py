@@ -15,9 +15,11 @@ from hybridopt.elements import Elements
 from hybridopt.errors import Finding, InputError
 from hybridopt.grid import Event, Grid, apply_event
 from hybridopt.network import prepare, read_network
+from hybridopt.network_exposure import event_findings
 from hybridopt.network_grid import grid_from_net
 from hybridopt.network_limits import with_limits
 from hybridopt.network_pairs import with_pairs
+from hybridopt.network_repairs import restore_findings
 from hybridopt.network_resources import plan_space
 from hybridopt.network_siting_findings import siting_findings
 from hybridopt.network_time import unit_profiles, with_storage
@@ -58,6 +60,11 @@ class Scenario:
     settings: Settings
 
     @property
+    def element_names(self) -> dict[str, list[Any]]:
+        """Names in the network's tables, see :class:`hybridopt.elements.Elements`."""
+        return _element_names(self.net, self.net_bus_position, self.case.bus_label_offset)
+
+    @property
     def search_grid(self) -> Grid:
         """The damaged grid with every line that a plan may build anywhere, open, at the end."""
         genes, terms = self.space.line_genes, self.case.resources.lines.anywhere
@@ -67,7 +74,9 @@ class Scenario:
         return with_pairs(self.damaged, genes, terms, is_power=is_power)
 
 
-def load_case(case: str | Path | dict[str, Any], *, net: Any = None) -> Scenario:
+def load_case(
+    case: str | Path | dict[str, Any], *, net: Any = None, repairs: bool = False
+) -> Scenario:
     """Read a case and its network.
 
     Parameters
@@ -75,6 +84,7 @@ def load_case(case: str | Path | dict[str, Any], *, net: Any = None) -> Scenario
     case : a built-in case, a TOML file, a folder with a ``case.toml``, or a dictionary with the
         keys of a case file
     net : a pandapower net to use instead of the case's network; it is not altered
+    repairs : what the event takes out comes back: it may leave nothing
 
     Returns
     -------
@@ -91,7 +101,7 @@ def load_case(case: str | Path | dict[str, Any], *, net: Any = None) -> Scenario
         read = make_case(case) if isinstance(case, dict) else read_case(case)
     except InputError as error:
         raise InputError([*error.findings, *_further_findings(case, net)]) from error
-    return scenario_of(read, net)
+    return scenario_of(read, net, is_whole=not repairs)
 
 
 def _further_findings(case: str | Path | dict[str, Any], net: Any) -> list[Finding]:
@@ -153,6 +163,8 @@ def scenario_of(
     availability, price = unit_profiles(case, elements, grid)
     findings += elements.findings
     findings += siting_findings(case, damaged, position)
+    findings += event_findings(case, grid, elements.names)
+    findings += restore_findings(case, grid, elements.names)
     horizon = None
     try:
         load_labels = [grid.bus_id[b] for b in grid.load_bus]
