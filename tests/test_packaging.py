@@ -20,6 +20,7 @@ LAYERS = [
     [
         "grid",
         "grid_*",
+        "linear",
         "feeder",
         "case",
         "case_*",
@@ -96,6 +97,8 @@ LAYERS = [
     [
         "checkpoint",
         "plan_search",
+        "bound_*",
+        "plan_bound",
         "study",
         "single_dispatch",
         "economic_dispatch",
@@ -138,6 +141,7 @@ ONLY_IN = {
         "solvers.nsga2",
         "solvers.permutations",
     ],
+    "highspy": ["solvers.milp"],
     "cyipopt": ["solvers.ipopt", "solvers.available"],
 }
 
