@@ -23,6 +23,7 @@ $(READY): pyproject.toml solvers/install.py
 	$(VENV)/bin/hybridopt ed unit3 --demand 850 --json > /dev/null # numba compiles its kernels, once
 	$(VENV)/bin/hybridopt reconfigure civanlar16 --json --quiet > /dev/null
 	$(VENV)/bin/hybridopt reconfigure civanlar16 --dg 1 --json --quiet > /dev/null
+	$(VENV)/bin/hybridopt allocate lv18 --population 2 --generations 1 --json --quiet > /dev/null
 	echo "$(CURDIR)" > $@
 
 demo: $(READY)

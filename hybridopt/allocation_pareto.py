@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridopt.allocation_goal import NAMES, Goal, in_units
-from hybridopt.allocation_search import OrderOperators
+from hybridopt.allocation_search import EXCHANGES, OrderOperators
 from hybridopt.solvers.injections import ITERATIONS, VIOLATION
 from hybridopt.solvers.nsga2 import spread
 from hybridopt.tree_pareto import non_dominated
@@ -108,11 +108,12 @@ def _first(
     mixes = [np.eye(len(names))[k] + 1e-4 for k in range(len(names))]
     mixes += [np.array([rng.random() for _ in names]) for _ in range(MIXES)]
     first: list[list[Any]] = [list(start)]
+    exchanges = problem.exchanges()[:EXCHANGES]
     for mix in mixes:
         weights = Goal(tuple(zip(names, map(float, mix / scale), strict=True))).kernel_weights(base)
         orders, improves = start, True
         while improves:
-            orders, _, improves, _, _ = problem.improved(orders, weights)
+            orders, _, improves, _, _ = problem.improved(orders, weights, exchanges)
         first.append(list(orders))
     ends = list(first)
     while len(first) < POPULATION:

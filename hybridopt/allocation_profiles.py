@@ -55,7 +55,8 @@ def read_profiles(path: Path, what: str) -> Profiles:
         hours that stand there twice, lines that are too short or too long.
     """
     table = read_cells(path)
-    has_index = table.header[0] in INDEX
+    counted = [str(k) for k in range(len(table.header) - 1)]  # 0, 1, ... behind the hours
+    has_index = table.header[0] in INDEX or (bool(counted) and table.header[1:] == counted)
     columns = table.header[1:] if has_index else table.header
     for column in dict.fromkeys(columns):
         if columns.count(column) > 1:

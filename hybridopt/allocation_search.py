@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from hybridopt.solvers.genetic import GeneticOptions, Operators, minimize
 from hybridopt.solvers.injections import ITERATIONS, N_GOALS, VIOLATION, evaluate, improve
 from hybridopt.solvers.permutations import order_crossover, swap_mutation
+from hybridopt.solvers.search import LimitReachedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +32,8 @@ SELECTIONS = ("tournament", "best", "roulette", "proportional")
 EPOCHS = 3  # searches from fresh populations, the last from the best of the others
 POPULATION, ELITE = 24, 12
 MOST_SWAPS = 4  # of a mutation, in each permutation
+EXCHANGES = 2000  # looked at in one step, at random where there are more
+EFFORT = 1.2e10  # estimates times buses and branch ends and hours, some 30 s
 INFINITE = float("inf")
 
 
@@ -100,8 +104,17 @@ class Problem:
         found: Floats = evaluate(self.arrays, self.load, self.generation, loads, generation)
         return found
 
-    def improved(self, orders: Orders, weights: Floats) -> tuple[Orders, Floats, bool, int, int]:
-        """Exchange what improves, once.
+    def exchanges(self) -> Ints:
+        """All exchanges of two points, (n, 3): what, and the points."""
+        kinds = [kind for kind in (0, 1) if self.moves[kind]] + [2] * all(self.moves)
+        pairs = combinations(range(self.n_point), 2)
+        found = [(kind, j, k) for j, k in pairs for kind in kinds]
+        return np.array(found, dtype=np.int64).reshape(-1, 3)
+
+    def improved(
+        self, orders: Orders, weights: Floats, exchanges: Ints
+    ) -> tuple[Orders, Floats, bool, int, int]:
+        """Make those of some exchanges that improve, once.
 
         Returns
         -------
@@ -109,9 +122,8 @@ class Problem:
         """
         both = np.array(orders, dtype=np.int64).reshape(2, self.n_point)
         loads, gens = both[0].copy(), both[1].copy()
-        moves = np.array([*self.moves, all(self.moves)])
         measures, better, solved, estimated = improve(
-            self.arrays, self.load, self.generation, loads, gens, moves, weights
+            self.arrays, self.load, self.generation, loads, gens, exchanges, weights
         )
         return (*map(int, loads), *map(int, gens)), measures, better, solved, estimated
 
@@ -190,10 +202,14 @@ def default_options(method: str, changes: Mapping[str, Any] | None = None) -> Ge
 class _Task(OrderOperators):
     """Evaluation, with descent or without."""
 
-    def __init__(self, problem: Problem, weights: Floats, *, descends: bool) -> None:
+    def __init__(self, problem: Problem, weights: Floats, seed: int, *, descends: bool) -> None:
         super().__init__(problem)
         self.weights, self.descends = weights, descends
         self.given: list[Orders] = []
+        self.exchanges = problem.exchanges()
+        self.rng = np.random.default_rng(seed)
+        rows = len(problem.arrays.u0) + len(problem.arrays.f0)
+        self.most = EFFORT / (rows * len(problem.arrays.dt))
         self.ends: dict[Orders, OrderValue] = {}  # where descents led from every allocation met
         self.created = self.solved = self.estimated = 0
 
@@ -222,6 +238,8 @@ class _Task(OrderOperators):
 
     def evaluate(self, solutions: Sequence[Orders], _: OrderValue | None) -> Iterator[OrderValue]:
         for orders in solutions:
+            if self.estimated > self.most and self.ends:
+                raise LimitReachedError("as many exchanges tried as are worth while")
             if self.descends:
                 yield self._descend(orders)
             else:
@@ -232,7 +250,12 @@ class _Task(OrderOperators):
         """Improve until nothing does, or to where an earlier descent came through."""
         way: list[Orders] = []
         while orders not in self.ends:
-            better, found, improved, solved, estimated = self.problem.improved(orders, self.weights)
+            some = self.exchanges
+            if len(some) > EXCHANGES:
+                some = self.rng.choice(some, EXCHANGES, replace=False)
+            better, found, improved, solved, estimated = self.problem.improved(
+                orders, self.weights, some
+            )
             self.solved += solved
             self.estimated += estimated
             way.append(orders)
@@ -273,7 +296,7 @@ def search_orders(
     OrderSearch
         The same for the same seed.
     """
-    task = _Task(problem, weights, descends=method == "memetic")
+    task = _Task(problem, weights, seed, descends=method == "memetic")
     options = options or default_options(method)
     epochs = EPOCHS if task.descends else 1
     if problem.n_point < 2 or not any(problem.moves):
@@ -301,7 +324,7 @@ def search_orders(
             for value in run.cache.values():
                 found.setdefault(value.orders, value)
             ended = run.stopped_because
-            if run.stopped_early:
+            if run.stopped_early or task.estimated > task.most:
                 break
     winner = min(found.values(), key=lambda value: value.fitness)
     _keep_best(log, objective)

@@ -19,6 +19,7 @@ from hybridopt import __version__
 from hybridopt import cli_allocate as allocation
 from hybridopt import cli_reconfigure as feeders
 from hybridopt import cli_reliability as faults
+from hybridopt import cli_restore as repairs
 from hybridopt import cli_siting as siting
 from hybridopt.cases import (
     builtin_cases,
@@ -69,6 +70,11 @@ def main() -> None:
         _fail(3, f"Infeasible: {error.limit}")
     except HybridoptError as error:
         _fail(1, str(error))
+    except SystemError as error:  # Ctrl-C while compiled code returns
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        heard()
+        _fail(INTERRUPTED, "Interrupted; no result was written.")
     except KeyboardInterrupt:
         heard()
         _fail(INTERRUPTED, "Interrupted; no result was written.")
@@ -136,6 +142,13 @@ def run(
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Every plan, not those the search breeds.")
     ] = False,
+    bound: Annotated[
+        bool, typer.Option("--bound", help="Prove how good any plan within the budget could be.")
+    ] = False,
+    bound_time_limit: Annotated[
+        float | None,
+        typer.Option("--bound-time-limit", help="For --bound; default: 300.", metavar="SECONDS"),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what the result folder holds.")
     ] = False,
@@ -149,12 +162,16 @@ def run(
 ) -> None:
     """Both stages: reconfigure, dispatch over 24 hours, verify, report; or a siting study."""
     if siting.is_siting(case):
+        if bound or bound_time_limit is not None:
+            message = "is for restoration plans; a siting study has no bound"
+            raise InputError([Finding("--bound", message)])
         options = (exhaustive, resume, force, verbose, as_json)
         request = siting.Request(case, out, seed, seeds, *options)
         found = siting.run(request, _progress(quiet), quiet=quiet)
         if as_json:
             _print_json(found)
         return
+    from hybridopt.plan_bound import TIME_LIMIT_S
     from hybridopt.runs import Job, read_seeds
 
     several: list[int] = []
@@ -167,8 +184,12 @@ def run(
             raise InputError([Finding("--seeds", message)])
         if resume and force:
             raise InputError([Finding("--force", "starts again, --resume goes on: give one")])
+        if bound_time_limit is not None and not (bound and 0 < bound_time_limit < float("inf")):
+            message = "needs --bound and a number of seconds above 0"
+            raise InputError([Finding("--bound-time-limit", message)])
 
-    job = Job(out, seed, workers, exhaustive, resume, force)
+    bound_s = (bound_time_limit or TIME_LIMIT_S) if bound else None
+    job = Job(out, seed, workers, exhaustive, resume, force, bound_s)
     scenario, _, _ = collect(
         lambda: _load(case, needs_event=True),
         check_options,
@@ -554,15 +575,41 @@ def reliability(
 
 
 @app.command()
+def restore(
+    case: CaseArgument,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Order of repairs by crews after the case's event, and what is served meanwhile."""
+    from hybridopt.restore import run_restore
+    from hybridopt.restore_output import restore_summary, restore_tables, write_restore
+
+    prepared = repairs.prepare(case, out, seed, force=force, as_json=as_json)
+    result = run_restore(prepared.problem, seed=seed, progress=_progress(quiet))
+    if prepared.folder is not None:
+        write_restore(result, prepared.folder)
+    if as_json:
+        _print_json(restore_summary(result))
+    elif not quiet:
+        for table in restore_tables(result):
+            Console().print(table, highlight=False)
+        Console().print(f"Results: {prepared.folder}/report.html", highlight=False)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.", metavar="DIR")],
 ) -> None:
     """Write the HTML report of a result folder again."""
     from hybridopt.report import write_report
+    from hybridopt.restore_report import is_restore, write_again
 
     if not (folder / "summary.json").is_file():
         raise InputError([Finding(str(folder), "holds no summary.json: not a result folder")])
-    print(write_report(folder))
+    print(write_again(folder) if is_restore(folder) else write_report(folder))
 
 
 @app.command()

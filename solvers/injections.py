@@ -439,7 +439,7 @@ def _exchange(load_order: Any, generation_order: Any, kind: int, j: int, k: int)
 
 
 @_compiled
-def improve(  # noqa: C901
+def improve(
     net: Any,
     load: Any,
     generation: Any,
@@ -459,7 +459,8 @@ def improve(  # noqa: C901
     Parameters
     ----------
     load_order, generation_order : (n_point,) int64, improved in place
-    moves : (3,) bool, whether loads, generation, and both at once may be exchanged
+    moves : (n, 3) int64, the exchanges to look at: 0 for loads, 1 for generation, 2 for both at
+        once, and the two points
     weights : (4,), of line loading, losses, energy drawn and voltage deviation as
         :func:`evaluate` measures them; limits come first
 
@@ -468,12 +469,10 @@ def improve(  # noqa: C901
     measures; whether anything improved (if not, the allocation is a local optimum as far as the
     estimate is right); number of exchanges solved in full; number estimated
     """
-    points = net.at.size
     state, trial, taken = _room(net), _room(net), np.empty(net.dt.size)
     fresh, change = np.empty_like(state.v), np.empty((2, 2, net.dt.size))
     hour, best, found = np.empty((6, net.dt.size)), np.empty(N_MEASURES), np.empty(N_MEASURES)
-    most = 3 * points * (points - 1) // 2
-    rank, what = np.empty(most), np.empty((most, 3), np.int64)
+    rank, what = np.empty(len(moves)), np.empty((len(moves), 3), np.int64)
     trusts = weights[1] == 0.0 and weights[2] == 0.0
     doubt = DOUBT if trusts else np.inf
     _place(net, load, generation, load_order, generation_order, state)
@@ -482,29 +481,26 @@ def improve(  # noqa: C901
     if best[ITERATIONS] < 0.0:
         return best, False, 1, 0
     now, n, estimated = _value(best, weights), 0, 0
-    for kind in range(3):
-        if not moves[kind]:
+    for kind, j, k in moves:
+        loads = load_order[j] != load_order[k]
+        gens = generation_order[j] != generation_order[k]
+        if not (loads if kind == 0 else gens if kind == 1 else (loads and gens)):
             continue
-        for j in range(points):
-            for k in range(j + 1, points):
-                loads = load_order[j] != load_order[k]
-                gens = generation_order[j] != generation_order[k]
-                if not (loads if kind == 0 else gens if kind == 1 else (loads and gens)):
-                    continue
-                _estimate(
-                    net, load, generation, load_order, generation_order,
-                    state, trial, taken, hour, kind, j, k, change, found,
-                )  # fmt: skip
-                estimated += 1
-                value = _value(found, weights)
-                within = found[VIOLATION] <= best[VIOLATION] * (1.0 + DOUBT) + 1e-6
-                less = found[VIOLATION] < best[VIOLATION] * (1.0 - SAME)
-                if within and (less or value - now < doubt * abs(now)):
-                    rank[n] = 1e6 * found[VIOLATION] + value
-                    what[n, 0], what[n, 1], what[n, 2] = kind, j, k
-                    n += 1
+        _estimate(
+            net, load, generation, load_order, generation_order,
+            state, trial, taken, hour, kind, j, k, change, found,
+        )  # fmt: skip
+        estimated += 1
+        value = _value(found, weights)
+        within = found[VIOLATION] <= best[VIOLATION] * (1.0 + DOUBT) + 1e-6
+        less = found[VIOLATION] < best[VIOLATION] * (1.0 - SAME)
+        if within and (less or value - now < doubt * abs(now)):
+            rank[n] = 1e6 * found[VIOLATION] + value
+            what[n, 0], what[n, 1], what[n, 2] = kind, j, k
+            n += 1
     improved, missed, solved = False, 0, 1
-    for m in np.argsort(rank[:n])[: TRIED if trusts else most]:
+    tried = max(TRIED, len(moves) // 20) if trusts else len(moves)
+    for m in np.argsort(rank[:n])[:tried]:
         kind, j, k = what[m]
         _exchange(load_order, generation_order, kind, j, k)
         _place(net, load, generation, load_order, generation_order, trial)

@@ -206,7 +206,9 @@ def test_estimates_of_exchanges_are_close() -> None:
     problem = problem_of(network, load, generation)
     weights = Goal().kernel_weights(network.base_mva)
     start = tuple([*range(17)] * 2)
-    better, found, improved, solved, estimated = problem.improved(start, weights)
+    better, found, improved, solved, estimated = problem.improved(
+        start, weights, problem.exchanges()
+    )
     assert improved
     assert estimated == 17 * 16 // 2 * 3
     assert solved < estimated / 4
@@ -414,6 +416,12 @@ def test_bad_profiles_are_findings(
     with pytest.raises(InputError) as error:
         read_profiles(path, "load")
     assert any(f.place == f"{path}{place}" and message in f.message for f in error.value.findings)
+
+
+@pytest.mark.parametrize("head", ["", "hour", "Time", "when"])
+def test_a_column_of_hours_comes_first(tmp_path: Path, head: str) -> None:
+    path = write(tmp_path / "load.csv", f"{head},0,1", "00:00,0.1,0.2", "01:00,0.3,0.4")
+    assert read_profiles(path, "load").p_mw.tolist() == [[0.1, 0.3], [0.2, 0.4]]
 
 
 def test_a_column_of_hours_may_be_missing(tmp_path: Path) -> None:
