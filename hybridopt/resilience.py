@@ -5,7 +5,8 @@ The resilience trapezoid and its metrics follow Panteli, Trakas, Mancarella and 
 Proc. IEEE 105(7), 2017, and Panteli, Mancarella, Trakas, Kyriakides and Hatziargyriou, "Metrics and
 Quantification of Operational and Infrastructure Resilience in Power Systems", IEEE Trans. Power
 Syst. 32(6), 2017. The event lasts from t_oe to t_ee; recovery is under way from t_or and complete
-at t_T. R is the level of resilience: R_0 before the event, R_pd when it has ended.
+at t_T. R is the level of resilience: R_0 before the event, R_pd in the degraded state after it.
+Where the level changes between t_ee and t_or, as demand does, R_pd is the lowest.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ def trapezoid(
     """
     if not lost.size or lost.max() <= 0:
         return Trapezoid(0.0, 0.0, 0.0, None, 0.0, 0.0, event_h, 0.0, 0.0)
-    low = float(lost[0])
     onset = end_h if onset_h is None else min(onset_h, end_h)
+    low = float(lost[from_h < onset].max(initial=float(lost[0])))
     took = end_h - onset
     within = np.clip(np.minimum(to_h, end_h) - from_h, 0.0, None)
     gained = low - left

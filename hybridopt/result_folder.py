@@ -31,6 +31,7 @@ PICTURES += ("network_before", "network_after", "loading_by_hour", "grid_by_hour
 MORE_FILES = frozenset(  # of some results
     {
         *("storage.csv", "steps.csv", "pareto.csv", "reliability.csv", "faults.csv"),
+        *("schedule.csv", "service.csv", "reasons.csv", "shortfall.csv"),
         *("hours.csv", "n_minus_1.csv", "load.csv", "generation.csv", "plans.csv"),
         *(f"{name}.svg" for name in PICTURES),
     }
