@@ -214,6 +214,9 @@ def day_of(
     all_v, end, out, found = flows(
         arrays, problem.load, problem.generation, load_order, generation_order
     )
+    converged = bool(found[ITERATIONS] > 0)
+    if not converged:  # nothing of it means anything
+        all_v, end, out = (np.full_like(x, np.nan) for x in (all_v, end, out))
     used = np.hypot(end[0], end[1]).T * arrays.share * 100
     branch = _branches(network)
     loading = np.zeros((used.shape[0], len(branch)))
@@ -227,7 +230,7 @@ def day_of(
         generation_order=generation_order,
         objectives=dict(zip(NAMES, map(float, units), strict=True)),
         violation=float(found[VIOLATION]),
-        converged=bool(found[ITERATIONS] > 0),
+        converged=converged,
         vm_pu=np.hypot(all_v[0], all_v[1]).T,
         loading_percent=loading,
         grid_mw=given * base,
