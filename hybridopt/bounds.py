@@ -74,7 +74,7 @@ class PlanBounds:
         self.convex = self.grid.gen_cost.shape[1] <= 3 and bool(
             np.all(self.grid.gen_cost[:, 2:] >= 0)
         )
-        self.passive = _never_generates(self.grid) and not np.any(self.grid.zip_p)
+        self.passive = never_generates(self.grid) and not np.any(self.grid.zip_p)
         self._topologies: dict[tuple[int, ...], _Islands] = {}
 
     def __call__(self, plan: Plan) -> tuple[float, ...]:
@@ -221,7 +221,7 @@ def _least_cost(cost: Floats, low: Floats, high: Floats, demand: Floats) -> Floa
     return np.asarray(value + above * demand)
 
 
-def _never_generates(grid: Grid) -> bool:
+def never_generates(grid: Grid) -> bool:
     """Whether no branch or shunt can produce active power, whatever the voltages."""
     loss = np.empty((grid.n_branch, 2, 2), dtype=complex)
     loss[:, 0, 0], loss[:, 1, 1] = grid.y_ff, grid.y_tt

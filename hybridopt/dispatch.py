@@ -84,6 +84,19 @@ class Dispatcher:
         self._coupled: StagedSolver | None = None
         self.compile_s = 0.0
 
+    def for_state(self, grid: Grid) -> Dispatcher:
+        """The same for another state of the grid, with the models that are compiled here.
+
+        Parameters
+        ----------
+        grid : with other branches and units in service than this one's, and nothing else changed
+        """
+        found = Dispatcher(grid, self.sites, self.horizon, self.settings, thorough=self.thorough)
+        found._hour = self.hour
+        if found.hours_are_linked:
+            found._coupled = self.coupled
+        return found
+
     @property
     def hour(self) -> StagedSolver:
         """Solver of single hours."""

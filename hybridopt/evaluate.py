@@ -113,6 +113,10 @@ class Evaluator:
             self._dispatcher = Dispatcher(self.damaged, sites, self.horizon, self.settings)
         return self._dispatcher
 
+    def share(self, dispatcher: Dispatcher) -> None:
+        """Use models that are compiled already; see :meth:`Dispatcher.for_state`."""
+        self._dispatcher = dispatcher
+
     def __getstate__(self) -> dict[str, Any]:
         """Compiled models stay in their process."""
         return {**self.__dict__, "_dispatcher": None}

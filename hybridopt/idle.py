@@ -25,9 +25,9 @@ def idling(model: CompiledDispatch, state: State, feasible: Feasible) -> State |
     """The same hour with as few units as possible at rest, in the islands that need it.
 
     A unit is worth stopping when it cannot idle by itself (p = q = 0 outside its limits); external
-    grids are never stopped. If no set of those helps, all units of the island stand still (it may
-    lack the active power for its own losses), and at last its DG (too small for the charging of
-    its lines).
+    grids are stopped only in islands without load. If no set of those helps, all units of the
+    island stand still (it may lack the active power for its own losses), and at last its DG (too
+    small for the charging of its lines).
 
     Parameters
     ----------
@@ -40,7 +40,10 @@ def idling(model: CompiledDispatch, state: State, feasible: Feasible) -> State |
     """
     grid = model.grid
     island = model.islands(state.branch_on)
-    stoppable = state.gen_on[0] & np.array([kind != "ext_grid" for kind in grid.gen_kind])
+    demand = (state.p_demand[0] != 0) | (state.q_demand[0] != 0)
+    unloaded = ~np.isin(island[grid.gen_bus], island[demand])
+    stoppable = np.array([kind != "ext_grid" for kind in grid.gen_kind]) | unloaded
+    stoppable &= state.gen_on[0]
     chosen = np.zeros(grid.n_gen, dtype=bool)
     site_bus = np.array(model.sites.bus, dtype=np.int64)
     dark = np.zeros(len(site_bus), dtype=bool)
