@@ -30,6 +30,11 @@ def bound_sentence(bound: Mapping[str, Any], currency: str) -> str:
         nothing = "no plan within the budget serves more"
     if bound["contradicted"]:
         return f"The bound is contradicted by the plan found ({limit}): please report this"
+    if bound["kind"] == "plan_cost" and not bound["is_aim"]:
+        return (
+            f"Everything is served, no plan serves more; {limit}, and this plan, which was not "
+            f"chosen by its cost, {found:,.3f} {currency}"
+        )
     if bound["proven_best"]:
         return f"Proven best: {nothing}"
     early = "" if bound["complete"] else " (the time limit ended the search for a closer bound)"

@@ -162,16 +162,13 @@ def run(
 ) -> None:
     """Both stages: reconfigure, dispatch over 24 hours, verify, report; or a siting study."""
     if siting.is_siting(case):
-        if bound or bound_time_limit is not None:
-            message = "is for restoration plans; a siting study has no bound"
-            raise InputError([Finding("--bound", message)])
+        _bound_seconds(bound, bound_time_limit, is_siting=True)
         options = (exhaustive, resume, force, verbose, as_json)
         request = siting.Request(case, out, seed, seeds, *options)
         found = siting.run(request, _progress(quiet), quiet=quiet)
         if as_json:
             _print_json(found)
         return
-    from hybridopt.plan_bound import TIME_LIMIT_S
     from hybridopt.runs import Job, read_seeds
 
     several: list[int] = []
@@ -184,17 +181,15 @@ def run(
             raise InputError([Finding("--seeds", message)])
         if resume and force:
             raise InputError([Finding("--force", "starts again, --resume goes on: give one")])
-        if bound_time_limit is not None and not (bound and 0 < bound_time_limit < float("inf")):
-            message = "needs --bound and a number of seconds above 0"
-            raise InputError([Finding("--bound-time-limit", message)])
 
-    bound_s = (bound_time_limit or TIME_LIMIT_S) if bound else None
-    job = Job(out, seed, workers, exhaustive, resume, force, bound_s)
-    scenario, _, _ = collect(
+    job = Job(out, seed, workers, exhaustive, resume, force)
+    scenario, _, _, bound_s = collect(
         lambda: _load(case, needs_event=True),
         check_options,
         job.check if not seeds else lambda: None,
+        lambda: _bound_seconds(bound, bound_time_limit),
     )
+    job = replace(job, bound_s=bound_s)
     if out is None and (resume or not as_json):
         kind = "exhaustive" if exhaustive else f"seeds{seeds}" if seeds else f"seed{seed}"
         job = replace(job, folder=Path("results") / f"{scenario.case.name}-{kind}")
@@ -203,6 +198,21 @@ def run(
         _run_seeds(scenario, job, several, progress, as_json, quiet)
     else:
         _run_once(scenario, job, progress, as_json, quiet)
+
+
+def _bound_seconds(
+    is_asked: bool, time_limit_s: float | None, *, is_siting: bool = False
+) -> float | None:
+    """Seconds for the bound that was asked for; None without one."""
+    from hybridopt.plan_bound import TIME_LIMIT_S
+
+    if is_siting and (is_asked or time_limit_s is not None):
+        message = "is for restoration plans; a siting study has no bound"
+        raise InputError([Finding("--bound", message)])
+    if time_limit_s is not None and not (is_asked and 0 < time_limit_s < float("inf")):
+        message = "needs --bound and a number of seconds above 0"
+        raise InputError([Finding("--bound-time-limit", message)])
+    return (time_limit_s or TIME_LIMIT_S) if is_asked else None
 
 
 def _run_once(scenario: Any, job: Any, progress: Progress, as_json: bool, quiet: bool) -> None:

@@ -176,6 +176,7 @@ def summary(result: StudyResult) -> dict[str, Any]:
         "economics": economics(result),
         "extremes": extremes(result.dispatch),
         **({"proven_best": result.proven_best} if result.method == "exhaustive" else {}),
+        **({} if result.bound is None else {"bound": result.bound.as_dict()}),
         "search": {
             "method": result.method,
             "finished": result.finished,

@@ -50,6 +50,7 @@ class Bound:
     mip_gap : relative, of the worst of them; what is left is the relaxation's own gap
     wall_s : s
     complete : whether every program was solved in time
+    is_aim : whether plans are compared by this
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Bound:
     mip_gap: float
     wall_s: float
     complete: bool
+    is_aim: bool = True
 
     @property
     def better(self) -> float:
@@ -85,7 +87,7 @@ class Bound:
     def as_dict(self) -> dict[str, Any]:
         """What summary.json holds."""
         names = ("kind", "value", "gap_percent", "found", "rounds", "mip_gap", "wall_s", "complete")
-        names += ("proven_best", "contradicted")
+        names += ("is_aim", "proven_best", "contradicted")
         return {name: getattr(self, name) for name in names}
 
 
@@ -134,11 +136,14 @@ def bound_plan(
     """
     check_bound(scenario)
     search = _Search(scenario, evaluator, time_limit_s, progress or NoProgress())
-    at_peak = evaluator.mode == "winner"
+    first, *later = [set(weights) for weights in scenario.settings.objectives]
+    at_peak = search.at_peak or first == {"unserved_peak_mw"}
     unserved = found["unserved_peak_mw" if at_peak else "unserved_mwh"]
     if unserved == 0.0:
-        return search.full_service(found["plan_cost"])
-    return search.served_at_peak(unserved) if at_peak else search.served(unserved)
+        bound = search.full_service(found["plan_cost"])
+        return replace(bound, is_aim={"plan_cost"} in (first, *later[:1]))
+    bound = search.served_at_peak(unserved) if at_peak else search.served(unserved)
+    return replace(bound, is_aim=first in ({"unserved_mwh"}, {"unserved_peak_mw"}))
 
 
 class _Search:

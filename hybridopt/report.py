@@ -117,6 +117,7 @@ def _content(run: RunFiles) -> dict[str, Any]:
         "searched": run.value("search") is not None,
         "exhaustive": run.value("search", "method") == "exhaustive",
         "proven": run.value("proven_best") is True,
+        "bounded": run.value("bound") is not None,
         "versions": versions(run),
     }
 

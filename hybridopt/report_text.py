@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hybridopt.bound_words import bound_sentence
 from hybridopt.report_format import (
     MISSING,
     count,
@@ -67,7 +68,7 @@ def lead(run: RunFiles) -> list[str]:
     """Paragraphs that say what happened and what the plan achieves."""
     paragraphs = [
         _after_event(run),
-        " ".join(s for s in (_plan_sentence(run), _after_plan(run)) if s),
+        " ".join(s for s in (_plan_sentence(run), _after_plan(run), _bound(run)) if s),
         " ".join(s for s in (_dispatch_sentence(run), _avoided_sentence(run)) if s),
     ]
     return [p for p in paragraphs if p]
@@ -165,6 +166,12 @@ def _avoided_sentence(run: RunFiles) -> str:
         f"Between hours {hours} the plan avoids unserved energy worth "
         f"{money(flat, run.currency)} at the flat peak{on_curve}."
     ).replace("Between hours", "In hours")
+
+
+def _bound(run: RunFiles) -> str:
+    """How much better a plan could be, where that was proven."""
+    bound = run.value("bound")
+    return f"{bound_sentence(bound, run.currency)}." if isinstance(bound, dict) else ""
 
 
 def hours_of_day(run: RunFiles) -> str:

@@ -32,7 +32,10 @@ MOST_SEEDS = 1000
 
 @dataclass(frozen=True)
 class Job:
-    """How a case is run, and into which folder (None: nothing is written)."""
+    """How a case is run, and into which folder (None: nothing is written).
+
+    ``bound_s``: seconds for a bound on any plan; None for no bound.
+    """
 
     folder: Path | None
     seed: int = 0
@@ -40,6 +43,7 @@ class Job:
     exhaustive: bool = False
     resume: bool = False
     force: bool = False
+    bound_s: float | None = None
 
     @property
     def method(self) -> Method:
@@ -71,6 +75,7 @@ def run_job(scenario: Scenario, job: Job, progress: Progress) -> StudyResult:
             exhaustive=job.exhaustive,
             keep=job.folder,
             resume=job.resume,
+            bound_s=job.bound_s,
             progress=progress,
         )
     if job.folder is not None:

@@ -18,6 +18,7 @@ from hybridopt.interrupt import heard
 from hybridopt.network_built import settle, settle_stage
 from hybridopt.network_flow import load_flow_before
 from hybridopt.network_scenario import Scenario, load_case
+from hybridopt.plan_bound import bound_plan, check_bound
 from hybridopt.plan_search import PlanSearch, check_count
 from hybridopt.progress import NoProgress
 from hybridopt.result_folder import CHECKPOINT
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hybridopt.checkpoint import Method
+    from hybridopt.plan_bound import Bound
     from hybridopt.progress import Progress
     from hybridopt.result import Dispatch
 
@@ -64,6 +66,7 @@ class StudyResult:
     plans : number of plans within the budget, where they were enumerated
     dispatch : of the best plan, every hour
     verification : pandapower's word on it
+    bound : how good any plan could be, where that was asked for
     time : seconds. compile_s, solve_s and rest_s (our own code) are those of the search, summed
         over its processes; verify_s and wall_s are of this process.
     """
@@ -78,6 +81,7 @@ class StudyResult:
     dead: list[DeadIsland]
     verification: Verification
     time: dict[str, float]
+    bound: Bound | None = None
 
     @property
     def scenario(self) -> Scenario:
@@ -154,6 +158,7 @@ def run_study(
     exhaustive: bool = False,
     keep: Path | None = None,
     resume: bool = False,
+    bound_s: float | None = None,
     progress: Progress | None = None,
 ) -> StudyResult:
     """Run both stages: reconfigure, then dispatch and verify.
@@ -167,6 +172,7 @@ def run_study(
     keep : folder in which the search keeps itself after every generation. Ctrl-C then ends the
         search, not the study: the best plan so far is the result.
     resume : go on from what ``keep`` holds; from the beginning if that is nothing
+    bound_s : prove how good any plan could be, within so many seconds; not if None
     progress : shows what is going on; silent by default
 
     Raises
@@ -182,6 +188,8 @@ def run_study(
     method: Method = "exhaustive" if exhaustive else "genetic"
     if exhaustive:
         check_count(scenario)
+    if bound_s is not None:
+        check_bound(scenario)
     checkpoint = Checkpoint(keep / CHECKPOINT, scenario, method, seed) if keep else None
     run: Run[Plan, Evaluation] = Run()
     if checkpoint and resume and checkpoint.path.exists():
@@ -226,8 +234,29 @@ def run_study(
         dispatch.demand_mw[peak],
         check.scenario.space.sites,
     )
+    bound = None
+    if bound_s is not None and not run.stopped_because.startswith(INTERRUPTED):
+        bound = _bound(scenario, evaluator, run.best, bound_s, progress)
     times = _times(run) | {"verify_s": verify_s, "wall_s": time.perf_counter() - began}
-    return StudyResult(check, seed, method, run, plans, best, dispatch, dead, verification, times)
+    found = (check, seed, method, run, plans, best, dispatch, dead, verification, times)
+    return StudyResult(*found, bound)
+
+
+def _bound(
+    scenario: Scenario,
+    evaluator: Evaluator,
+    best: Evaluation,
+    time_limit_s: float,
+    progress: Progress,
+) -> Bound | None:
+    """How good any plan could be; None after Ctrl-C, which ends the bound, not the study."""
+    try:
+        return bound_plan(
+            scenario, evaluator, best.values, time_limit_s=time_limit_s, progress=progress
+        )
+    except KeyboardInterrupt:
+        heard()
+        return None
 
 
 def _settled(check: Check, best: Evaluation) -> tuple[Check, Evaluation]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
+from hybridopt.bound_words import bound_sentence
 from hybridopt.output import check_summary, plan_dict, summary
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def study_tables(result: StudyResult) -> Iterator[Any]:
         f"served {day['served_mwh']:,.2f} MWh, unserved {day['unserved_mwh']:,.2f} MWh, "
         f"losses {day['loss_mwh']:,.2f} MWh"
     )
+    if "bound" in found:
+        yield f"{bound_sentence(found['bound'], money)} ({found['bound']['wall_s']:.1f} s)"
     search, time = found["search"], found["time"]
     if search["method"] == "exhaustive":
         proof = "proven best" if found["proven_best"] else "no proof"
