@@ -35,7 +35,8 @@ class Trapezoid:
     e_h : h, how long it stays degraded: ``t_or - t_ee``
     pi : level per hour, how promptly it recovers: ``(R_T - R_pd) / (t_T - t_or)``; None where one
         repair brings everything back at once, 0 where nothing comes back
-    area : level times hours, ``integral of (R_0 - R) dt`` from t_oe to t_T
+    area : level times hours, ``integral of (R_0 - R) dt`` from t_oe to t_T; over the event R falls
+        evenly to what it is right after it
     area_of_trapezoid : the same where levels between the four corners follow straight lines:
         ``Lambda ((t_ee - t_oe) / 2 + E + (t_T - t_or) / 2)``
     event_h, onset_h, end_h : h, t_ee - t_oe, and t_or and t_T after the event
@@ -86,7 +87,7 @@ def trapezoid(
         lambda_=low,
         e_h=onset,
         pi=pi,
-        area=low * event_h / 2 + float(lost @ within),
+        area=float(lost[0]) * event_h / 2 + float(lost @ within),
         area_of_trapezoid=low * (event_h / 2 + onset + took / 2),
         event_h=event_h,
         onset_h=onset,
