@@ -92,12 +92,9 @@ class Travel(Table):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        given = self.model_fields_set
-        if "matrix" in given:
-            for name in ("depot", "speed_km_per_h", "km_per_unit"):
-                if name in given:
-                    raise ValueError(f"give either matrix or {name}, not both")
-        elif self.depot is None or self.speed_km_per_h is None:
+        if "matrix" in self.model_fields_set:  # that it excludes the others is checked elsewhere
+            return self
+        if self.depot is None or self.speed_km_per_h is None:
             raise ValueError("needs depot and speed_km_per_h, or matrix")
         return self
 

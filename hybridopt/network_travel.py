@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,8 @@ def travel_hours(
 ) -> Floats:
     """Hours from each place to each other; what is missing becomes a finding.
 
+    An element is at its bus, a branch half way between its two.
+
     Parameters
     ----------
     find : position of the job that a name means, or what is wrong with it
@@ -41,42 +43,26 @@ def travel_hours(
         return none
     if travel.matrix is not None:
         return _from_matrix(elements, travel.matrix, jobs, find)
-    places = [_depot(elements, grid, travel), *(_middle(elements, grid, job) for job in jobs)]
-    known = [place for place in places if place is not None]
-    if len(known) < len(places):
+    buses = [job.buses for job in jobs]
+    depot = travel.depot
+    if isinstance(depot, int):
+        position = elements.bus(depot, "restore.travel.depot")
+        if position is None:
+            return none
+        buses.insert(0, (position,))
+    xy = np.column_stack([grid.bus_x, grid.bus_y])
+    missing = sorted({grid.bus_id[b] for at in buses for b in at if np.isnan(xy[b]).any()})
+    if missing:
+        labels = ", ".join(map(str, missing))
+        message = f"the network has no coordinates of bus {labels}; give a matrix instead"
+        elements.miss("restore.travel.speed_km_per_h", message)
         return none
-    xy = np.array(known)
-    apart = np.hypot(*(xy[:, None, :] - xy[None, :, :]).transpose(2, 0, 1))
+    places = np.array([xy[list(at)].mean(axis=0) for at in buses]).reshape(-1, 2)
+    if isinstance(depot, tuple):
+        places = np.vstack([depot, places])
+    apart = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))
     hours: Floats = apart * travel.km_per_unit / (travel.speed_km_per_h or 1.0)
     return hours
-
-
-def _depot(elements: Elements, grid: Grid, travel: Travel) -> tuple[float, float] | None:
-    key = "restore.travel.depot"
-    if not isinstance(travel.depot, int):
-        return travel.depot
-    bus = elements.bus(travel.depot, key)
-    return None if bus is None else _at(elements, grid, [bus], key, "")
-
-
-def _middle(elements: Elements, grid: Grid, job: Job) -> tuple[float, float] | None:
-    """Where a crew goes: the bus of an element, or half way along a branch."""
-    return _at(elements, grid, job.buses, "restore.travel.depot", f", where {job.name} is")
-
-
-def _at(
-    elements: Elements, grid: Grid, buses: Sequence[int], key: str, why: str
-) -> tuple[float, float] | None:
-    x, y = grid.bus_x[list(buses)], grid.bus_y[list(buses)]
-    for bus, lost in zip(buses, np.isnan(x) | np.isnan(y), strict=True):
-        if lost:
-            label = grid.bus_id[bus]
-            elements.miss(
-                key, f"the network has no coordinates of bus {label}{why}; give travel.matrix"
-            )
-    if np.isnan(x).any() or np.isnan(y).any():
-        return None
-    return float(x.mean()), float(y.mean())
 
 
 def _from_matrix(
