@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+TOLERANCE_MVA = 1e-8  # as pandapower's
 RUNPP = {"calculate_voltage_angles": True, "trafo_model": "t", "numba": False}
 
 
@@ -212,4 +213,5 @@ def _arrays(
         load=power(load)[alive],
         impedance_share=combined[alive, 0],
         current_share=combined[alive, 1],
+        tolerance=TOLERANCE_MVA / grid.base_mva,
     )

@@ -21,7 +21,7 @@ from hybridopt.siting_value import Evaluator, Values, joined
 from hybridopt.solvers.generational import GenerationalOptions, evolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hybridopt.network_siting import SitingProblem
     from hybridopt.progress import Progress
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MOST_PLANS = 2**14
 BATCH = 512  # plans that are evaluated at once
+NEAR = 64  # the same in the local search, which goes on from the first that are better
+MOST_NEIGHBOURS = 6400  # plans that the local search looks at
 
 
 def count_plans(problem: SitingProblem) -> int:
@@ -60,7 +62,7 @@ def every_plan(evaluator: Evaluator, progress: Progress) -> Values:
     parts = []
     with progress.task("Every plan", -(-count // BATCH)) as advance:
         for first in range(0, count, BATCH):
-            parts.append(evaluator(plans[first : first + BATCH]))
+            parts.append(evaluator(plans[first : first + BATCH], at_one=True))
             advance()
     return joined(parts)
 
@@ -80,6 +82,7 @@ class Search:
         self.problem = evaluator.problem
         self.known: dict[Genes, tuple[Key, Values]] = {}
         self.tried = 0
+        self._best: tuple[Key, Genes] = ((np.inf, np.inf, 0), ())
         self.log: list[dict[str, Any]] = []
         self.found_by = "genetic algorithm"
         self.ended = ""
@@ -108,7 +111,7 @@ class Search:
         with progress.task("Search", options.generations + 1) as advance:
             self.ended = evolve(encoding, self._fitness, options, seed, advance, first)
         if settings.local_search:
-            self._descend()
+            self._improve(random.Random(seed), progress)
 
     def _fitness(self, population: list[Genes], generation: int) -> list[tuple[float, float]]:
         """Violation and objective of each plan."""
@@ -138,28 +141,67 @@ class Search:
             for row, genes in enumerate(batch):
                 key = (float(violation[row]), round(float(objective[row]), 6), sum(genes))
                 self.known[genes] = (key, found.take([row]))
+                self._best = min(self._best, (key, genes))
 
     def _best_genes(self) -> Genes:
-        return min(self.known, key=lambda genes: (self.known[genes][0], genes))
+        return self._best[1]
 
-    def _descend(self) -> None:
-        """Change the best plan by a unit or an exchange while that brings something."""
-        while True:
-            best = self._best_genes()
-            self._measure(list(neighbours(best, self.problem)))
-            if self._best_genes() == best:
-                return
+    def _improve(self, rng: random.Random, progress: Progress) -> None:
+        """Descend from the best plan, and from none at all where a plan may be empty."""
+        bred = self._best
+        starts = [bred[1]]
+        if self.problem.least_units == 0:
+            starts.append((0,) * self.problem.n_site)
+        with progress.task("Local search", len(starts) * MOST_NEIGHBOURS // NEAR) as advance:
+            ended = [self._descend(start, rng, advance) for start in starts]
+        if self._best < bred:
             self.found_by = "local search"
+        if not all(ended):
+            self.ended += f"; local search stopped after {MOST_NEIGHBOURS:,} plans"
+
+    def _descend(self, start: Genes, rng: random.Random, advance: Callable[[], None]) -> bool:
+        """Change a plan by a unit or an exchange while that brings something.
+
+        Neighbours are tried in random order, at most :data:`MOST_NEIGHBOURS` in all.
+
+        Returns
+        -------
+        whether no neighbour is better
+        """
+        self._measure([start])
+        here, left = (self.known[start][0], start), MOST_NEIGHBOURS
+        while True:
+            near = list(neighbours(here[1], self.problem))
+            rng.shuffle(near)
+            found = here
+            for first in range(0, len(near), NEAR):
+                if left <= 0:
+                    return False
+                batch = near[first : first + NEAR]
+                self._measure(batch)
+                left -= len(batch)
+                advance()
+                found = min(here, *((self.known[genes][0], genes) for genes in batch))
+                if found[0] < here[0]:
+                    break
+            if not found[0] < here[0]:
+                return True
+            here = found
 
 
 def neighbours(plan: Genes, problem: SitingProblem) -> Iterator[Genes]:
     """Plans with a unit more, a unit less, or a unit elsewhere."""
-    size = sum(plan)
+    size, genes = sum(plan), list(plan)
     chosen = [k for k, gene in enumerate(plan) if gene]
     free = [k for k, gene in enumerate(plan) if not gene]
 
     def changed(*places: int) -> Genes:
-        return tuple(1 - gene if k in places else gene for k, gene in enumerate(plan))
+        for k in places:
+            genes[k] = 1 - genes[k]
+        found = tuple(genes)
+        for k in places:
+            genes[k] = 1 - genes[k]
+        return found
 
     if size < problem.most_units:
         yield from (changed(k) for k in free)

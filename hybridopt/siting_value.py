@@ -46,7 +46,7 @@ class Values:
     capacity_mw : (n_plan,), sum of gamma K
     loss_mw : (n_plan, n_state), AC, NaN where the power flow does not converge
     formula_mw : (n_plan, n_state), losses saved by the closed formula
-    full_loss_mw, full_formula_mw : the same at the weight factor 1
+    full_loss_mw, full_formula_mw : the same at the weight factor 1; NaN where not found
     min_vm, max_vm : (n_plan,), pu, over all states and the buses whose voltage is not held
     max_loading : (n_plan,), percent, NaN when no branch is rated
     interruptions : (n_plan,), cost of interruptions, currency per year, within the objective
@@ -147,7 +147,7 @@ class Evaluator:
         km = np.nan_to_num(problem.length_km[fed.branch])
         return np.asarray(np.where(fed.branch >= 0, km, 0.0))
 
-    def __call__(self, plans: Bools) -> Values:
+    def __call__(self, plans: Bools, *, at_one: bool = False) -> Values:
         """Evaluate plans.
 
         A plan that exceeds a limit which less power may mend (voltage too high, loading, capacity,
@@ -158,16 +158,16 @@ class Evaluator:
         Parameters
         ----------
         plans : (n_plan, n_site)
+        at_one : find losses at the weight factor 1, too, where it is lower; else they are NaN
         """
         plans = np.asarray(plans, dtype=bool).reshape(-1, self.problem.n_site)
         terms = self.problem.terms
         self.evaluated += len(plans)
-        found = self._measure(plans, np.ones(len(plans)))
-        full = found["loss_mw"].copy(), found["formula_mw"].copy()
+        found = self._measure(plans, self._lowered(plans, np.ones(len(plans))))
         tried = {name: values.copy() for name, values in found.items()}
         while True:
             over = (tried["excess"][:, :MENDED] > WITHIN).any(axis=1)
-            lower = tried["gamma"] * terms.gamma_factor
+            lower = self._lowered(plans, tried["gamma"] * terms.gamma_factor)
             rows = np.flatnonzero(over & plans.any(axis=1) & (lower >= terms.gamma_min))
             if not len(rows):
                 break
@@ -178,7 +178,41 @@ class Evaluator:
                 found[name][rows[better]] = values[better]
         found["interruptions"] = self._interruptions(plans, found["gamma"])
         found["objective"] = found["objective"] + found["interruptions"]
+        full = self._at_one(plans, found, measure=at_one)
         return Values(plan=plans, full_loss_mw=full[0], full_formula_mw=full[1], **found)
+
+    def _at_one(
+        self, plans: Bools, found: dict[str, Any], *, measure: bool
+    ) -> tuple[Floats, Floats]:
+        """Losses by AC and savings by the closed formula at the weight factor 1."""
+        loss, formula = found["loss_mw"].copy(), found["formula_mw"].copy()
+        rows = np.flatnonzero(found["gamma"] < 1)
+        loss[rows] = formula[rows] = np.nan
+        if measure and len(rows):
+            measured = self._measure(plans[rows], np.ones(len(rows)))
+            loss[rows], formula[rows] = measured["loss_mw"], measured["formula_mw"]
+        return loss, formula
+
+    def _lowered(self, plans: Bools, gamma: Floats) -> Floats:
+        """Weight factors, lowered as long as capacity or budget is exceeded, (n_plan,).
+
+        These need no power flow; nothing below ``gamma_min`` is looked at.
+        """
+        terms, most = self.problem.terms, self.window_mva[1]
+        full = (plans * self.problem.size_mw).sum(axis=1)
+        room = np.full(len(plans), np.inf)
+        for limit, per_mw in (
+            (most, 1.0 / terms.power_factor),
+            (self.problem.budget, self.problem.investment.capital_per_mw),
+        ):
+            if limit is not None and per_mw > 0:
+                room = np.minimum(room, limit * (1 + WITHIN) / per_mw)
+        while True:
+            next_one = gamma * terms.gamma_factor
+            over = (gamma * full > room) & (next_one >= terms.gamma_min)
+            if not over.any():
+                return gamma
+            gamma = np.where(over, next_one, gamma)
 
     def _interruptions(self, plans: Bools, gamma: Floats) -> Floats:
         """Cost of interruptions, (n_plan,), currency per year; 0 where they are not priced."""

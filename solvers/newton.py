@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Complexes = NDArray[np.complex128]
 
-TOLERANCE = 1e-10  # largest mismatch of a solution, pu
 KEPT_STEPS = 40  # with the Jacobian kept
 STEPS = 30  # of a full Newton
 FURTHEST = 10.0  # step in rad or pu after which nothing will come of it
@@ -46,6 +45,8 @@ class FlowArrays:
     load : (n_bus,), pu, positive consumes
     impedance_share, current_share : (n_bus,), real part for active, imaginary for reactive power
         Shares of the load of constant impedance and of constant current.
+    tolerance : pu
+        Largest mismatch of a solution.
     """
 
     y: Any
@@ -57,6 +58,7 @@ class FlowArrays:
     load: Complexes
     impedance_share: Complexes
     current_share: Complexes
+    tolerance: float = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +118,8 @@ class PowerFlows:
         for _ in range(KEPT_STEPS):
             mismatch = self._mismatch(v[going], power[going])
             size = abs(mismatch).max(axis=1)
-            done[going[size < TOLERANCE]] = True
-            keep = (size >= TOLERANCE) & np.isfinite(size)
+            done[going[size < self.arrays.tolerance]] = True
+            keep = (size >= self.arrays.tolerance) & np.isfinite(size)
             going, mismatch = going[keep], mismatch[keep]
             if not len(going):
                 break
@@ -135,7 +137,7 @@ class PowerFlows:
         for _ in range(STEPS):
             mismatch = self._mismatch(v[None], power[None])[0]
             size = float(abs(mismatch).max(initial=0.0))
-            if size < TOLERANCE:
+            if size < self.arrays.tolerance:
                 return v, True
             if not np.isfinite(size):
                 break
