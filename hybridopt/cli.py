@@ -616,10 +616,17 @@ def report(
     """Write the HTML report of a result folder again."""
     from hybridopt.report import write_report
     from hybridopt.restore_report import is_restore, write_again
+    from hybridopt.siting_report import is_siting
+    from hybridopt.siting_report import write_again as write_siting_again
 
     if not (folder / "summary.json").is_file():
         raise InputError([Finding(str(folder), "holds no summary.json: not a result folder")])
-    print(write_again(folder) if is_restore(folder) else write_report(folder))
+    if is_restore(folder):
+        print(write_again(folder))
+    elif is_siting(folder):
+        print(write_siting_again(folder))
+    else:
+        print(write_report(folder))
 
 
 @app.command()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from hybridopt.report import fill_page, save_page
-from hybridopt.report_format import fixed
+from hybridopt.report_format import MISSING, fixed
 from hybridopt.report_tables import Column, Table
 
 if TYPE_CHECKING:
@@ -21,6 +22,24 @@ def write_siting_report(found: dict[str, Any], folder: Path) -> Path:
     found : what :func:`hybridopt.siting_output.siting_summary` gives
     """
     return save_page(fill_page("siting.html", _content(found)), folder)
+
+
+def is_siting(folder: Path) -> bool:
+    """Whether a result folder is that of a siting study."""
+    return "lambdas" in _summary(folder)
+
+
+def write_again(folder: Path) -> Path:
+    """Write the report of a result folder again."""
+    return write_siting_report(_summary(folder), folder)
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _content(found: dict[str, Any]) -> dict[str, Any]:
@@ -110,19 +129,25 @@ def _states(found: dict[str, Any]) -> Table:
 
 def _limits(found: dict[str, Any]) -> Table:
     rows = found["constraints"]
-    reached = [
-        " to ".join(
-            fixed(row[key], 4) for key in ("lowest", "highest", "value") if row.get(key) is not None
-        )
-        for row in rows
-    ]
+
+    def cells(*keys: str) -> list[str]:
+        return [
+            " to ".join(
+                fixed(row[key], 0 if row["name"] in {"units", "investment"} else 4)
+                for key in keys
+                if row.get(key) is not None
+            )
+            or MISSING
+            for row in rows
+        ]
+
     return Table(
         "Limits",
         [
             Column("Limit", "", [row["name"] for row in rows], numeric=False),
-            _numbers("At least", "", [row.get("at_least") for row in rows], 4),
-            _numbers("At most", "", [row.get("at_most") for row in rows], 4),
-            Column("Reached", "", reached),
+            Column("At least", "", cells("at_least")),
+            Column("At most", "", cells("at_most")),
+            Column("Reached", "", cells("lowest", "highest", "value")),
             Column("Unit", "", [row["unit"] for row in rows], numeric=False),
         ],
     )

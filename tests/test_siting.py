@@ -413,6 +413,8 @@ def test_result_folder() -> None:
     page = open("r/report.html", encoding="utf-8").read()  # noqa: PTH123, SIM115
     assert "Units stand at 10, 13, 14" in page
     assert "http" not in page
+    assert hybridopt("report", "r").code == 0
+    assert open("r/report.html", encoding="utf-8").read() == page  # noqa: PTH123, SIM115
     before = open("r/summary.json", encoding="utf-8").read()  # noqa: PTH123, SIM115
     (finding,) = hybridopt("run", "ieee14_siting", "--out", "r").findings
     assert "exists already" in finding
