@@ -17,6 +17,7 @@ from rich.console import Console
 
 from hybridopt import __version__
 from hybridopt import cli_allocate as allocation
+from hybridopt import cli_events as events
 from hybridopt import cli_reconfigure as feeders
 from hybridopt import cli_reliability as faults
 from hybridopt import cli_restore as repairs
@@ -610,10 +611,75 @@ def restore(
 
 
 @app.command()
+def worst(
+    case: CaseArgument,
+    k: events.Size = None,
+    elements: events.Kinds = None,
+    response: events.WorstResponse = None,
+    top: events.Top = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    workers: WorkersOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """The events of N elements that leave most unserved, whatever the response."""
+    from hybridopt.worst_output import worst_summary, worst_tables
+
+    request = events.WorstRequest(case, k, elements, response, top, out, seed, force, as_json)
+    job = events.prepare_worst(request)
+    result = events.run_worst(job, seed, workers, _progress(quiet))
+    if as_json:
+        _print_json(worst_summary(result))
+    elif not quiet:
+        for table in worst_tables(result):
+            Console().print(table, highlight=False)
+        Console().print(f"Results: {job.folder}/report.html", highlight=False)
+
+
+@app.command()
+def sample(
+    case: CaseArgument,
+    n_events: events.Count = None,
+    response: events.SampleResponse = None,
+    plan: events.PlanFile = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what the result folder holds.")
+    ] = False,
+    workers: WorkersOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Events drawn from failure probabilities or fragility curves, and what they cost."""
+    from hybridopt.sample_output import sample_summary, sample_tables
+
+    request = events.SampleRequest(
+        case, n_events, response, plan, out, seed, resume, force, as_json
+    )
+    job = events.prepare_sample(request)
+
+    def tell(words: str) -> None:
+        print(words, file=sys.stderr)
+
+    result = events.run_sample(job, request, workers, _progress(quiet), tell)
+    if as_json:
+        _print_json(sample_summary(result))
+    elif not quiet:
+        for table in sample_tables(result):
+            Console().print(table, highlight=False)
+        Console().print(f"Results: {job.folder}/report.html", highlight=False)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.", metavar="DIR")],
 ) -> None:
     """Write the HTML report of a result folder again."""
+    from hybridopt.events_report import write_events_report
     from hybridopt.report import write_report
     from hybridopt.restore_report import is_restore, write_again
     from hybridopt.siting_report import is_siting
@@ -626,7 +692,7 @@ def report(
     elif is_siting(folder):
         print(write_siting_again(folder))
     else:
-        print(write_report(folder))
+        print(write_events_report(folder) or write_report(folder))
 
 
 @app.command()

@@ -33,6 +33,7 @@ MORE_FILES = frozenset(  # of some results
         *("storage.csv", "steps.csv", "pareto.csv", "reliability.csv", "faults.csv"),
         *("schedule.csv", "service.csv", "reasons.csv", "shortfall.csv"),
         *("hours.csv", "n_minus_1.csv", "load.csv", "generation.csv", "plans.csv"),
+        "events.csv",
         *(f"{name}.svg" for name in PICTURES),
     }
 )

@@ -61,6 +61,7 @@ LAYERS = [
         "neighbourhood",
         "evaluate",
         "bounds",
+        "reasons",
         "elements",
         "doctor",
     ],
@@ -118,6 +119,7 @@ LAYERS = [
     [
         "",
         "output",
+        "output_*",
         "economic_output",
         "tables",
         "tables_*",
@@ -133,6 +135,7 @@ LAYERS = [
         "worst_output",
         "sample_output",
         "events_report",
+        "events_pictures",
         "allocation_*",
         "cli",
         "cli_*",

@@ -1,0 +1,205 @@
+"""What ``hybridopt sample`` prints and writes."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hybridopt.case_events import MEASURES
+from hybridopt.events_report import write_sample_report
+from hybridopt.output import versions, write_json
+from hybridopt.result_folder import CHECKPOINT, replace_folder
+from hybridopt.sample import costs
+from hybridopt.tables import show, titled_table
+from hybridopt.tail_risk import ALPHA, RESAMPLES, conditional_value_at_risk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hybridopt.sample import SampleResult
+
+STATUSES = ("optimal", "acceptable", "infeasible", "failed")
+BINS = 30  # of the distribution
+
+
+def sample_summary(result: SampleResult) -> dict[str, Any]:
+    """The content of summary.json."""
+    case, options, answers = result.scenario.case, result.options, result.answers
+    unserved = np.array([a.unserved_mwh for a in answers])
+    demand = np.array([a.demand_mwh for a in answers])
+    served = np.divide(demand - unserved, demand, out=np.ones_like(demand), where=demand > 0)
+    mean = {
+        name: float(np.mean([getattr(a, name) for a in answers]))
+        for name in ("unserved_peak_mw", "operating_cost", "plan_cost")
+    }
+    return {
+        "command": "sample",
+        "case": case.name,
+        "title": case.title,
+        "seed": result.seed,
+        "status": max((a.status for a in answers), key=STATUSES.index),
+        "currency": case.currency,
+        "response": options.response,
+        "hours": list(options.hours),
+        "events": options.n_events,
+        "expected_unserved_mwh": result.unserved.mean,
+        "cvar_95_unserved_mwh": result.unserved.cvar,
+        "var_95_unserved_mwh": result.unserved.var,
+        "ci_95": list(result.unserved.mean_ci),
+        "cvar_95_ci_95": list(result.unserved.cvar_ci),
+        "max_unserved_mwh": float(unserved.max()),
+        "expected_cost": result.cost.mean,
+        "cvar_95_cost": result.cost.cvar,
+        "var_95_cost": result.cost.var,
+        "expected_cost_ci_95": list(result.cost.mean_ci),
+        "cvar_95_cost_ci_95": list(result.cost.cvar_ci),
+        "expected_unserved_cost": float(unserved.mean() * case.value_of_lost_load),
+        "expected_operating_cost": mean["operating_cost"],
+        "expected_plan_cost": mean["plan_cost"],
+        "probability_unserved": float((unserved > 0).mean()),
+        "expected_unserved_peak_mw": mean["unserved_peak_mw"],
+        "expected_served_percent": float(100 * served.mean()),
+        "cvar_95_served_percent": float(100 * _worst_share(served)),
+        "expected_elements_lost": float(result.draws.lost.sum(axis=1).mean()),
+        "confidence": {"level": ALPHA, "method": "percentile bootstrap", "resamples": RESAMPLES},
+        "elements": element_rows(result, unserved),
+        "distribution": _distribution(unserved),
+        "worst_event": int(np.argmax(unserved)) + 1,
+        "distinct_events": result.distinct,
+        "statuses": dict(Counter(a.status for a in answers)),
+        "failed_events": sum(a.status == "failed" for a in answers),
+        "measure": _measure(result),
+        "resumed_events": result.resumed,
+        "wall_s": result.wall_s,
+        "versions": versions(),
+    }
+
+
+def _worst_share(served: np.ndarray[Any, Any]) -> float:
+    """Mean share served in the worst 5 % of the events (the CVaR of what is not)."""
+    return 1.0 - float(conditional_value_at_risk(1.0 - served))
+
+
+def _measure(result: SampleResult) -> dict[str, str] | None:
+    """What intensities are, where there are any."""
+    sample = result.scenario.case.sample
+    if sample is None or np.isnan(result.exposure.intensity).all():
+        return None
+    return {"name": sample.measure, "unit": MEASURES[sample.measure]}
+
+
+def element_rows(result: SampleResult, unserved: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    """How likely each element fails, how often it did, and the mean of the events in which."""
+    chance = result.exposure.probability()
+    rows = []
+    for k, element in enumerate(result.exposure.elements):
+        lost = result.draws.lost[:, k]
+        rows.append(
+            {
+                "element": element.name,
+                "probability": float(chance[k]),
+                "intensity": float(result.exposure.intensity[k]),
+                "lost_in_events": int(lost.sum()),
+                "expected_unserved_mwh_if_lost": float(unserved[lost].mean())
+                if lost.any()
+                else None,
+            }
+        )
+    return rows
+
+
+def _distribution(unserved: np.ndarray[Any, Any]) -> dict[str, list[float]]:
+    """Events by their unserved energy, in equal classes."""
+    counts, edges = np.histogram(unserved, BINS, (0.0, max(float(unserved.max()), 1e-9)))
+    share = np.linspace(0.0, 1.0, 201)
+    return {
+        "edges_mwh": edges.tolist(),
+        "events": counts.tolist(),
+        "exceeded_share": (1.0 - share).tolist(),
+        "exceeded_mwh": np.quantile(unserved, share, method="inverted_cdf").tolist(),
+    }
+
+
+def events_frame(result: SampleResult) -> pd.DataFrame:
+    """One row for each event; costs in the case's currency."""
+    price = result.scenario.case.value_of_lost_load
+    cost = costs(result.answers, price)
+    first: dict[str, int] = {}
+    rows = []
+    for i, (key, answer) in enumerate(zip(result.keys, result.answers, strict=True)):
+        lost = result.lost_by(i)
+        equal = first.setdefault(key, i + 1)
+        rows.append(
+            {
+                "event": i + 1,
+                "elements": "; ".join(element.name for element in lost),
+                "elements_lost": len(lost),
+                "intensity_factor": float(result.draws.factor[i]),
+                "same_as_event": equal,
+                "unserved_mwh": answer.unserved_mwh,
+                "unserved_peak_mw": answer.unserved_peak_mw,
+                "demand_mwh": answer.demand_mwh,
+                "unserved_cost": answer.unserved_mwh * price,
+                "operating_cost": answer.operating_cost,
+                "plan_cost": answer.plan_cost,
+                "cost": float(cost[i]),
+                "status": answer.status,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write_sample(result: SampleResult, folder: Path) -> None:
+    """Write summary.json, events.csv and report.html as a whole; the answers stay beside them."""
+    found = sample_summary(result)
+
+    def fill(fresh: Path) -> None:
+        if (folder / CHECKPOINT).exists():
+            shutil.copyfile(folder / CHECKPOINT, fresh / CHECKPOINT)
+        write_json(fresh / "summary.json", found)
+        events_frame(result).to_csv(fresh / "events.csv", index=False)
+        write_sample_report(found, fresh)
+
+    replace_folder(folder, fill)
+
+
+def sample_tables(result: SampleResult) -> Iterator[Any]:
+    """What ``hybridopt sample`` shows."""
+    found = sample_summary(result)
+    money = found["currency"]
+    title = f"{found['case']}: {found['events']:,} events, response {found['response']}"
+    table = titled_table(title, "", "Mean", "95 % from", "to", "CVaR 95 %", "95 % from", "to")
+    table.add_row(
+        "Unserved MWh",
+        show(found["expected_unserved_mwh"]),
+        *(show(x) for x in found["ci_95"]),
+        show(found["cvar_95_unserved_mwh"]),
+        *(show(x) for x in found["cvar_95_ci_95"]),
+    )
+    table.add_row(
+        f"Cost {money}",
+        show(found["expected_cost"], 0),
+        *(show(x, 0) for x in found["expected_cost_ci_95"]),
+        show(found["cvar_95_cost"], 0),
+        *(show(x, 0) for x in found["cvar_95_cost_ci_95"]),
+    )
+    yield table
+    yield in_words(found)
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """The other figures in a sentence or two."""
+    words = (
+        f"{100 * found['probability_unserved']:.1f} % of the events leave load unserved; "
+        f"{found['expected_served_percent']:.2f} % of the energy is served in the mean, "
+        f"{found['cvar_95_served_percent']:.2f} % in the worst 5 % of events. "
+        f"{found['distinct_events']:,} of the events differ in what they leave"
+    )
+    if found["failed_events"]:
+        words += f"; {found['failed_events']} failed and count as dark"
+    return words + "."
