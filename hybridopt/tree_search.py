@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Tree = tuple[int, ...]
 EFFORT = 1.2e9  # buses times hours of trees that are tried at most, some 15 s
-EPOCHS = 5  # searches from fresh populations, the last from the best of the others
+EPOCHS = 8  # searches from fresh populations, the last from the best of the others
 POPULATION, ELITE = 24, 16  # the best of all so far, and new ones
 FAR = 0.2  # share of mutations anywhere; the others stay in one neighbourhood
 NEAR = 30  # branches of a neighbourhood
