@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hybridopt.export import write_net
+from hybridopt.output_reasons import reasons_dict, write_reasons
 from hybridopt.report import write_report
 from hybridopt.result_folder import CHECKPOINT, check_folder, replace_folder
 from hybridopt.result_prices import binding_frame
@@ -177,6 +178,7 @@ def summary(result: StudyResult) -> dict[str, Any]:
         "extremes": extremes(result.dispatch),
         **({"proven_best": result.proven_best} if result.method == "exhaustive" else {}),
         **({} if result.bound is None else {"bound": result.bound.as_dict()}),
+        **({} if result.reasons is None else {"reasons": reasons_dict(result)}),
         "search": {
             "method": result.method,
             "finished": result.finished,
@@ -279,6 +281,8 @@ def write_study(result: StudyResult, folder: Path) -> None:
     write_json(folder / "summary.json", summary(result))
     write_json(folder / "plan.json", {"case": result.scenario.case.name, **plan_dict(result)})
     write_dispatch(result.dispatch, folder)
+    if result.reasons is not None:
+        write_reasons(result.reasons, folder)
     pd.DataFrame(result.run.log).to_csv(folder / "generations.csv", index=False)
     stages = {
         "before_event": result.check.before,

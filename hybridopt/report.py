@@ -19,6 +19,7 @@ from hybridopt.report_facts import (
 from hybridopt.report_files import STAGES, read_run
 from hybridopt.report_hours import plot_hours
 from hybridopt.report_map import branch_style, draw_maps, planned_lines, source_state
+from hybridopt.report_reasons import contributions_table, dearest_table, shortfall_table
 from hybridopt.report_search import plot_search
 from hybridopt.report_symbols import load_state, map_legend
 from hybridopt.report_tables import (
@@ -105,6 +106,9 @@ def _content(run: RunFiles) -> dict[str, Any]:
         "dg": plan_table(run, "dg", DG_KEYS, "Distributed generation of the plan"),
         "lines": plan_table(run, "lines", LINE_KEYS, "Lines of the plan"),
         "has_plan": bool(run.plan),
+        "contributions": contributions_table(run),
+        "dearest": dearest_table(run),
+        "shortfall": shortfall_table(run),
         "search": search_facts(run),
         "time": time_table(run),
         "extremes": extremes_table(run),

@@ -21,6 +21,7 @@ from hybridopt.network_scenario import Scenario, load_case
 from hybridopt.plan_bound import bound_plan, check_bound
 from hybridopt.plan_search import PlanSearch, check_count
 from hybridopt.progress import NoProgress
+from hybridopt.reasons import find_reasons, left_out
 from hybridopt.result_folder import CHECKPOINT
 from hybridopt.solvers.search import INTERRUPTED, Run
 from hybridopt.stages import DeadIsland, Stage, dead_islands, stage_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from hybridopt.checkpoint import Method
     from hybridopt.plan_bound import Bound
     from hybridopt.progress import Progress
+    from hybridopt.reasons import Reasons
     from hybridopt.result import Dispatch
 
 
@@ -67,6 +69,7 @@ class StudyResult:
     dispatch : of the best plan, every hour
     verification : pandapower's word on it
     bound : how good any plan could be, where that was asked for
+    reasons : what each element of the plan brings; None where the user ended the search
     time : seconds. compile_s, solve_s and rest_s (our own code) are those of the search, summed
         over its processes; verify_s and wall_s are of this process.
     """
@@ -82,6 +85,7 @@ class StudyResult:
     verification: Verification
     time: dict[str, float]
     bound: Bound | None = None
+    reasons: Reasons | None = None
 
     @property
     def scenario(self) -> Scenario:
@@ -221,7 +225,7 @@ def run_study(
     if not run.best.ok:
         raise HybridoptError("no plan could be dispatched; see the generation log")
     check, best = _settled(check, run.best)
-    dispatch = _dispatch(check.scenario, best.plan, evaluator.dispatcher, progress)
+    dispatcher, dispatch = _dispatch(check.scenario, best.plan, evaluator.dispatcher, progress)
     verify_began = time.perf_counter()
     with progress.task("Verification by power flow", len(dispatch.hours)) as advance:
         verification = verify(check.scenario, dispatch, advance)
@@ -237,9 +241,10 @@ def run_study(
     bound = None
     if bound_s is not None and not run.stopped_because.startswith(INTERRUPTED):
         bound = _bound(scenario, evaluator, run.best, bound_s, progress)
+    reasons = _reasons(check, dispatcher, run, best.plan, dispatch, progress)
     times = _times(run) | {"verify_s": verify_s, "wall_s": time.perf_counter() - began}
     found = (check, seed, method, run, plans, best, dispatch, dead, verification, times)
-    return StudyResult(*found, bound)
+    return StudyResult(*found, bound, reasons)
 
 
 def _bound(
@@ -274,7 +279,9 @@ def _settled(check: Check, best: Evaluation) -> tuple[Check, Evaluation]:
     return check, replace(best, plan=plan)
 
 
-def _dispatch(scenario: Scenario, plan: Plan, compiled: Dispatcher, progress: Progress) -> Dispatch:
+def _dispatch(
+    scenario: Scenario, plan: Plan, compiled: Dispatcher, progress: Progress
+) -> tuple[Dispatcher, Dispatch]:
     """Dispatch the best plan over the horizon, with the search's models where they serve."""
     dispatcher = compiled
     if compiled.sites != scenario.space.sites or compiled.grid is not scenario.damaged:
@@ -282,7 +289,27 @@ def _dispatch(scenario: Scenario, plan: Plan, compiled: Dispatcher, progress: Pr
             scenario.damaged, scenario.space.sites, scenario.horizon, scenario.settings
         )
     with progress.task("Dispatch of the best plan", len(dispatcher.levels.weight_h)) as advance:
-        return dispatcher.dispatch_feasible(plan, advance)
+        return dispatcher, dispatcher.dispatch_feasible(plan, advance)
+
+
+def _reasons(
+    check: Check,
+    dispatcher: Dispatcher,
+    run: Run[Plan, Evaluation],
+    best: Plan,
+    dispatch: Dispatch,
+    progress: Progress,
+) -> Reasons | None:
+    """What each element of the best plan brings; None once the user wants an end."""
+    if run.stopped_because.startswith(INTERRUPTED):
+        return None
+    count = len(left_out(dispatcher, best))
+    try:
+        with progress.task("Plan without each element", count) as advance:
+            return find_reasons(dispatcher, check.scenario.space, best, dispatch, advance)
+    except KeyboardInterrupt:
+        heard()
+        return None
 
 
 def _times(run: Run[Plan, Evaluation]) -> dict[str, float]:

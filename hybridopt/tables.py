@@ -111,6 +111,7 @@ def study_tables(result: StudyResult) -> Iterator[Any]:
     table.add_row("total", f"of {plan['budget']:g} {money}", "", show(plan["cost"], 3))
     yield table
     yield ""
+    yield from _reasons(found.get("reasons"), money)
     day = found["dispatch"]
     yield (
         f"Over {day['hours']} h: operating cost {day['operating_cost']:,.2f} {money}, "
@@ -139,6 +140,31 @@ def study_tables(result: StudyResult) -> Iterator[Any]:
         f"{check['max_voltage_violation_pu'] or 0:.1e} pu, "
         + ("no branch is rated" if loading is None else f"loading {loading:.2f} %")
     )
+
+
+def _reasons(found: dict[str, Any] | None, money: str) -> Iterator[Any]:
+    """The day without each element, and what would serve more at the worst hour."""
+    if not found or not found["elements"]:
+        return
+    heads = ("Without", "Served less MWh", f"Operation costs more {money}", f"Plan {money}")
+    table = titled_table("What each element brings", *heads)
+    for row in found["elements"]:
+        cells = (show(row[key]) for key in ("lost_mwh", "more_operating_cost"))
+        name = f"generator {row['name']}" if row["element"] == "dg" else row["name"]
+        table.add_row(name, *cells, show(row["plan_cost"], 3))
+    yield table
+    yield ""
+    worst = max(found["shortfall"], key=lambda hour: hour["unserved_mw"], default=None)
+    if worst is None:
+        return
+    gains = [
+        f"{row['element']} {row['name']} {row['limit']} {row['served_mw_per_unit']:.3g} MW per "
+        f"{row['unit']}"
+        for row in worst["limits"]
+    ] + [f"{b['served_mw_per_mw']:.3g} MW per MW at bus {b['bus']}" for b in worst["buses"][:1]]
+    if gains:
+        power = f"{worst['unserved_mw']:.2f} MW unserved"
+        yield f"Hour {worst['hour']}, {power}; more would be served by: {', '.join(gains)}"
 
 
 def seeds_table(seeds: Seeds) -> Table:
