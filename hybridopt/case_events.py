@@ -19,11 +19,11 @@ from hybridopt.case_fields import (
     refuse_repeats,
 )
 
-KINDS = ("lines", "transformers", "generators", "external_grids")
 MEASURES = {"wind_speed": "m/s", "pga": "g", "flood_depth": "m"}
 ALL = "all"  # key of the value that holds for every other element of a kind
 
 Kind = Literal["lines", "transformers", "generators", "external_grids"]
+KINDS: tuple[Kind, ...] = ("lines", "transformers", "generators", "external_grids")
 
 
 def _refuse_repeated_kinds(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:

@@ -293,7 +293,7 @@ def prepare_sample(request: SampleRequest) -> SampleJob:
     space = EventSpace(scenario if fixed is None else fixed[0])
     options = SampleOptions(
         n_events=request.events or 0,
-        response=response,
+        response=response,  # type: ignore[arg-type]
         hours=sample.hours,
         log_std=sample.log_std,
         plan=NO_PLAN if fixed is None else fixed[1],

@@ -109,10 +109,12 @@ class DayDeliverer:
         total = demand.sum(axis=1)
         served, cost, status = self._dispatch(grid)
         if np.isnan(served).any():
-            apart = [self._dispatch(part) for part in _islands(grid, self.plan)]
-            bad = np.isnan(served)
-            served[bad] = sum(np.nan_to_num(s) for s, _, _ in apart)[bad] if apart else 0.0
-            cost[bad] = sum(np.nan_to_num(c) for _, c, _ in apart)[bad] if apart else 0.0
+            bad, zero = np.isnan(served), np.zeros(len(served))
+            served[bad] = cost[bad] = 0.0
+            for part in _islands(grid, self.plan):
+                more, price, _ = self._dispatch(part)
+                served += np.where(bad, np.nan_to_num(more), zero)
+                cost += np.where(bad, np.nan_to_num(price), zero)
         unserved = total - served
         tolerance = self.settings.unserved_tolerance_mw
         unserved = np.where(unserved < tolerance, 0.0, unserved)

@@ -140,8 +140,9 @@ class Responder:
         everything = damaged.branch_in_service.copy()
         everything[ties] = True
         least = deliverer.least_unserved_mw(replace(damaged, branch_in_service=everything))
-        best, done, solves = without_mw, (), 0
-        status: str = "optimal"
+        best, solves = without_mw, 0
+        done: tuple[str, ...] = ()
+        status = "optimal"
         seen = {state_key(without_idle_parts(damaged))}
         for closed, opened in _switchings(damaged, ties, self.max_switched):
             if best <= least * (1 + ROOM) + 1e-9:

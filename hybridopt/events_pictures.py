@@ -57,7 +57,7 @@ def _ranking(width: float, found: dict[str, Any]) -> Canvas:
         for value, fill in ((without, SPARED), (after, UNSERVED)):
             wide = x(value) - x.start
             if wide > 0.05:
-                box = {"x": x.start, "y": y + 17, "width": wide, "height": ROW - 8}
+                box: Look = {"x": x.start, "y": y + 17, "width": wide, "height": ROW - 8}
                 canvas.add("rect", tip=power(value), fill=fill, **box)
     return canvas
 
@@ -77,7 +77,7 @@ def _distribution(width: float, found: dict[str, Any]) -> Canvas:
     for low, high, number in zip(edges[:-1], edges[1:], counts, strict=True):
         tall = frame.y(0.0) - frame.y(number)
         if tall > 0.05:
-            box = {"x": x(low) + 0.5, "y": frame.y(number), "height": tall}
+            box: Look = {"x": x(low) + 0.5, "y": frame.y(number), "height": tall}
             tip = f"{fixed(number, 0)} events with {fixed(low, 1)} to {energy(high)}"
             canvas.add("rect", tip=tip, fill=SERVED, width=max(x(high) - x(low) - 1, 0.5), **box)
     _marks(frame, found)
@@ -119,7 +119,7 @@ def _marks(frame: Frame, found: dict[str, Any]) -> None:
         at = frame.x(found[key])
         look: Look = {"stroke": colour, "stroke_width": 2.0}
         look |= {"stroke_dasharray": dash} if dash else {}
-        ends = {"x1": at, "x2": at, "y1": frame.y.start, "y2": frame.y.end}
+        ends: Look = {"x1": at, "x2": at, "y1": frame.y.start, "y2": frame.y.end}
         frame.canvas.add("line", tip=energy(found[key]), **ends, **look)
 
 

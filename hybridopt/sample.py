@@ -244,7 +244,7 @@ def _owner(scenario: Scenario, options: SampleOptions, seed: int) -> dict[str, s
     parts = [fingerprint(scenario), repr(options.plan), repr(options.hours)]
     if options.planned is not None:
         parts.append(fingerprint(options.planned))
-    found = {
+    found: dict[str, str | int] = {
         "case": scenario.case.name,
         "response": options.response,
         "fingerprint": hashlib.sha256("\n".join(parts).encode()).hexdigest(),

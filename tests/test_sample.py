@@ -1,0 +1,346 @@
+"""Events drawn at random: curves, wind, tail, the same numbers however they were worked out."""
+
+import itertools
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import hybridopt, small_net, started, write_case
+from scipy.stats import lognorm
+
+from hybridopt.event_draws import draw_events
+from hybridopt.fragility import distance_to_track, failure_probability, wind_speed
+from hybridopt.network_events import EventSpace
+from hybridopt.network_exposure import exposure
+from hybridopt.network_scenario import load_case
+from hybridopt.sample import SampleOptions, sample_events
+from hybridopt.study import check_case
+from hybridopt.tail_risk import conditional_value_at_risk, risk, value_at_risk
+
+PLAIN = """
+[sample.probabilities]
+lines = { "0-1" = 0.5, "1-2" = 0.5 }
+generators = { 3 = 0.25 }
+"""
+
+
+def case_with(sample, net=None):
+    return load_case({"network": "net", "sample": sample}, net=small_net() if net is None else net)
+
+
+def exposure_of(sample, net=None):
+    scenario = case_with(sample, net)
+    space = EventSpace(scenario)
+    return space, exposure(space.known, scenario.case.sample)
+
+
+def test_fragility_is_the_lognormal_distribution():
+    x = np.array([5.0, 20.0, 40.0, 80.0])
+    assert failure_probability(x, 40.0, 0.25) == pytest.approx(lognorm.cdf(x, 0.25, scale=40.0))
+    assert failure_probability(40.0, 40.0, 0.25) == 0.5
+    assert failure_probability(0.0, 40.0, 0.25) == 0.0
+
+
+def test_wind_falls_off_from_the_track():
+    assert wind_speed([0.0, 1e9], 40.0, 10.0, 2.0) == pytest.approx([40.0, 10.0])
+    assert wind_speed(2.0, 40.0, 10.0, 2.0) == pytest.approx(10 + 30 * np.exp(-0.5))
+
+
+def test_distances_equal_those_of_many_points():
+    rng = np.random.default_rng(0)
+    start, end, track = rng.normal(size=(50, 2)), rng.normal(size=(50, 2)), rng.normal(size=(3, 2))
+    share = np.linspace(0, 1, 1501)[:, None]
+    on_track = np.concatenate([a + share * (b - a) for a, b in itertools.pairwise(track)])
+    found = distance_to_track(start, end, track)
+    for k in range(50):
+        points = start[k] + np.linspace(0, 1, 301)[:, None] * (end[k] - start[k])
+        apart = np.hypot(*(points[:, None] - on_track[None]).transpose(2, 0, 1)).min()
+        assert found[k] == pytest.approx(apart, abs=0.02)
+    crossing = distance_to_track(
+        np.array([[0.0, 0.0]]), np.array([[1.0, 1.0]]), np.array([[0.0, 1.0], [1.0, 0.0]])
+    )
+    assert crossing == pytest.approx([0.0])
+
+
+def test_tail_is_the_minimum_of_rockafellar_and_uryasev():
+    sample = np.random.default_rng(1).lognormal(size=137)
+    c = np.concatenate([sample, np.linspace(0, sample.max(), 4001)])
+    least = min(x + np.maximum(sample - x, 0).mean() / 0.05 for x in c)
+    assert float(conditional_value_at_risk(sample)) == pytest.approx(least)
+    assert float(value_at_risk(np.arange(1.0, 101.0))) == 95.0
+    assert float(conditional_value_at_risk(np.arange(1.0, 101.0))) == pytest.approx(98.0)
+
+
+def test_intervals_hold_the_mean_as_often_as_they_say():
+    """Coverage of the interval of the mean over 40 samples of a known distribution."""
+    rng = np.random.default_rng(3)
+    ends = [risk(rng.exponential(2.0, 60), seed).mean_ci for seed in range(40)]
+    assert 34 <= sum(low <= 2.0 <= high for low, high in ends) <= 40
+    assert np.mean([high - low for low, high in ends]) == pytest.approx(4 * 2 / 60**0.5, rel=0.15)
+
+
+def test_draws_have_their_probabilities_and_do_not_depend_on_their_number():
+    _, exposed = exposure_of({"probabilities": {"lines": {"all": 0.3}, "generators": {"3": 0.05}}})
+    many = draw_events(exposed, 20_000, 0.0, seed=5)
+    assert many.lost.mean(axis=0) == pytest.approx([0.3, 0.3, 0.3, 0.05], abs=0.012)
+    few = draw_events(exposed, 100, 0.0, seed=5)
+    assert np.array_equal(few.lost, many.lost[:100])
+    assert not np.array_equal(draw_events(exposed, 100, 0.0, seed=6).lost, few.lost)
+
+
+def test_severity_of_the_event_moves_all_elements_together():
+    sample = {
+        "fragility": [{"kind": "lines", "median": 30.0, "beta": 0.2}],
+        "intensities": {"lines": {"all": 30.0}},
+        "log_std": 0.5,
+    }
+    _, exposed = exposure_of(sample)
+    draws = draw_events(exposed, 4000, 0.5, seed=1)
+    assert np.log(draws.factor).std() == pytest.approx(0.5, rel=0.05)
+    assert np.corrcoef(draws.lost[:, 0], draws.lost[:, 1])[0, 1] > 0.5
+
+
+def test_wind_field_over_coordinates():
+    net = small_net()
+    net.bus["geo"] = [f'{{"type": "Point", "coordinates": [{float(x)}, 0.0]}}' for x in range(4)]
+    wind = {"speed": 50.0, "background": 10.0, "width": 1.0, "track": [[0.0, -5.0], [0.0, 5.0]]}
+    sample = {"fragility": [{"kind": "lines", "median": 40.0, "beta": 0.3}], "wind": wind}
+    _, exposed = exposure_of(sample, net)
+    expected = wind_speed([0.0, 1.0, 2.0], 50.0, 10.0, 1.0)
+    assert exposed.intensity == pytest.approx(expected)
+    assert exposed.probability() == pytest.approx(failure_probability(expected, 40.0, 0.3))
+
+
+def test_a_curve_of_its_own_goes_before_one_for_all():
+    sample = {
+        "fragility": [
+            {"kind": "lines", "median": 30.0, "beta": 0.2},
+            {"kind": "lines", "elements": ["1-2"], "median": 60.0, "beta": 0.2},
+        ],
+        "probabilities": {"lines": {"2-3": 0.125}},
+        "intensities": {"lines": {"all": 30.0, "1-2": 60.0}},
+    }
+    _, exposed = exposure_of(sample)
+    assert exposed.probability() == pytest.approx([0.5, 0.5, 0.125])
+
+
+def test_certain_events_cost_what_they_must():
+    """Line 1-2 and the generator behind it are always lost: 15 MW in each of the hours."""
+    sample = {"probabilities": {"lines": {"1-2": 1.0}, "generators": {"3": 1.0}}}
+    space, exposed = exposure_of(sample)
+    result = sample_events(space, exposed, SampleOptions(7, hours=(3, 4, 5, 6)), workers=1)
+    assert result.distinct == 1
+    assert result.unserved.mean == pytest.approx(15.0 * 4)
+    assert result.unserved.cvar == pytest.approx(60.0)
+    assert result.unserved.mean_ci == pytest.approx((60.0, 60.0))
+    served = 10.0 * 4  # at bus 1, at a cost of 1 per MWh and a little loss
+    assert result.cost.mean == pytest.approx(60.0 * 5000 + served, rel=1e-3)
+
+
+def test_sample_equals_a_plain_loop_over_its_events(tmp_path):
+    """Each row against a check of the case with that very event."""
+    case, out = write_case(tmp_path, text=PLAIN), tmp_path / "out"
+    assert hybridopt("sample", case, "--events", 12, "--workers", 1, "--out", out).code == 0
+    rows = pd.read_csv(out / "events.csv", keep_default_na=False)
+    assert len(rows) == 12
+    known = {}
+    for row in rows.itertuples():
+        if row.elements and row.elements not in known:
+            words = row.elements.split("; ")
+            event = {
+                "lines": [w.split()[1] for w in words if w.startswith("line")],
+                "generators": [int(w.split()[1]) for w in words if w.startswith("generator")],
+            }
+            check = check_case(load_case({"network": "net", "event": event}, net=small_net()))
+            known[row.elements] = check.dispatch.unserved_mwh
+        expected = known.get(row.elements, 0.0)
+        assert row.unserved_mwh == pytest.approx(expected, rel=1e-5, abs=1e-3)
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["expected_unserved_mwh"] == pytest.approx(rows.unserved_mwh.mean())
+    assert summary["ci_95"][0] <= summary["expected_unserved_mwh"] <= summary["ci_95"][1]
+    assert summary["events"] == 12
+    page = (out / "report.html").read_text()
+    assert hybridopt("report", out).code == 0
+    assert (out / "report.html").read_text() == page
+
+
+def figures(folder: Path):
+    found = json.loads((folder / "summary.json").read_text())
+    for name in ("wall_s", "resumed_events"):
+        found.pop(name)
+    return found, (folder / "events.csv").read_text()
+
+
+def test_workers_and_resume_change_nothing(tmp_path):
+    case = write_case(tmp_path, text=PLAIN)
+    options = ("sample", case, "--events", 40, "--quiet")
+    for n in (1, 2):
+        outcome = hybridopt(*options, "--workers", n, "--out", tmp_path / f"out{n}")
+        assert outcome.code == 0, outcome.err
+    assert figures(tmp_path / "out1") == figures(tmp_path / "out2")
+    assert hybridopt(*options, "--workers", 1, "--out", tmp_path / "out2", "--resume").code == 0
+    assert figures(tmp_path / "out1") == figures(tmp_path / "out2")
+    found = json.loads((tmp_path / "out2" / "summary.json").read_text())
+    assert found["resumed_events"] == found["distinct_events"]
+
+
+def test_a_damaged_or_foreign_file_is_refused(tmp_path):
+    case, out = write_case(tmp_path, text=PLAIN), tmp_path / "out"
+    options = ("sample", case, "--events", 5, "--workers", 1, "--out", out, "--quiet")
+    assert hybridopt(*options).code == 0
+    file = out / "checkpoint.json"
+    kept = file.read_text()
+    file.write_text(kept.replace('"unserved_mwh": 0.0', '"unserved_mwh": 1.0', 1))
+    assert "holds other numbers" in hybridopt(*options, "--resume").findings[0]
+    file.write_text(kept[:-20])
+    assert "is damaged" in hybridopt(*options, "--resume").findings[0]
+    file.write_text(kept)
+    case.write_text(case.read_text() + "\n[limits]\nvm_max = 1.05\n")
+    assert "before the case" in hybridopt(*options, "--resume").findings[0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_kill_9_and_resume(tmp_path):
+    """500 events of IEEE 30 on two workers, killed twice, against one process."""
+    common = ("sample", "ieee30", "--events", "500", "--quiet")
+    killed = tmp_path / "killed"
+    for seconds, more in ((8, ()), (10, ("--resume",))):
+        with started(*common, "--workers", 2, "--out", killed, *more, folder=tmp_path) as process:
+            time.sleep(seconds)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        assert (killed / "checkpoint.json").exists()
+        assert not (killed / "summary.json").exists()
+    outcome = hybridopt(*common, "--workers", 2, "--out", killed, "--resume")
+    assert outcome.code == 0, outcome.err
+    assert json.loads((killed / "summary.json").read_text())["resumed_events"] > 0
+    assert hybridopt(*common, "--workers", 1, "--out", tmp_path / "one").code == 0
+    assert figures(killed) == figures(tmp_path / "one")
+
+
+def test_a_fixed_plan_and_a_study_answer_less_badly(tmp_path):
+    """Line 0-1 always lost: 5 MW of 25 stay without a plan; a plan in place serves all."""
+    text = """
+budget = 30.0
+[resources.lines]
+cost = 1.0
+[resources.dg]
+max_units = 1
+cost_per_mw = 1.0
+max_mw = 20.0
+[genetic]
+population = 4
+generations = 1
+elite = 1
+[sample]
+probabilities = { lines = { "0-1" = 1.0 } }
+hours = [1, 2]
+"""
+    case, plan = write_case(tmp_path, text=text), tmp_path / "plan.json"
+    plan.write_text('{"dg": [{"bus": 1, "max_p_mw": 8.0}]}')
+    values = {}
+    for response, more in (("delivery", ()), ("plan", ("--plan", plan)), ("study", ())):
+        outcome = hybridopt(
+            *("sample", case, "--events", 3, "--workers", 1, "--json", "--response", response),
+            *more,
+        )
+        assert outcome.code == 0, outcome.err
+        values[response] = json.loads(outcome.out)
+    assert values["delivery"]["expected_unserved_mwh"] == pytest.approx(10.0, rel=0.02)
+    assert values["plan"]["expected_unserved_mwh"] == 0.0
+    assert values["plan"]["expected_plan_cost"] == pytest.approx(8.0)
+    assert values["study"]["expected_unserved_mwh"] == 0.0
+    assert 0 < values["study"]["expected_plan_cost"] <= 30.0
+
+
+def test_no_events_at_all_take_nothing_out():
+    space, exposed = exposure_of({"probabilities": {"lines": {"all": 1e-12}}})
+    result = sample_events(space, exposed, SampleOptions(3, hours=(1,)), workers=1)
+    assert result.unserved.mean == 0.0
+    assert result.lost_by(0) == []
+
+
+# Bad input
+
+
+def test_bad_values_are_listed_with_their_lines(tmp_path):
+    (tmp_path / "bad.csv").write_text("kind,element,probability\nlines,0-1,1.5\nwires,1-2,0.1\n")
+    text = """
+[sample]
+probabilities = "bad.csv"
+log_std = -1.0
+hours = [25]
+[[sample.fragility]]
+kind = "lines"
+median = -3.0
+beta = 0.0
+[sample.wind]
+speed = 5.0
+background = 9.0
+width = 0.0
+track = []
+"""
+    case, out = write_case(tmp_path, text=text), tmp_path / "out"
+    found = hybridopt("sample", case, "--events", 0, "--out", out).findings
+    assert not out.exists()
+    csv = tmp_path / "bad.csv"
+    for line in (
+        f"{csv}:2 [sample.probabilities.lines] 0-1: must lie in [0, 1], found 1.5",
+        f"{csv}:3 [sample.probabilities.wires]: unknown key",
+        f"{case}:5 [sample] log_std: must be at least 0, found -1.0",
+        f"{case}:9 [sample.fragility[0]] median: must be above 0, found -3.0",
+        f"{case}:10 [sample.fragility[0]] beta: must be above 0, found 0.0",
+        f"{case}:14 [sample.wind] width: must be above 0, found 0.0",
+        "--events: must lie in [1, 1,000,000], found 0",
+    ):
+        assert any(f.startswith(line) for f in found), (line, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[sample]\n", "needs probabilities"),
+        ('[sample.probabilities]\nlines = { "0-9" = 0.5 }\n', "no line 0-9 in the network"),
+        ("[sample.probabilities]\ngenerators = { 2 = 0.5 }\n", "no generator at bus 2"),
+        ("[sample.probabilities]\nlines = { all = 0.0 }\n", "nothing can fail"),
+        (
+            '[[sample.fragility]]\nkind = "lines"\nmedian = 1.0\nbeta = 1.0\n',
+            "need intensities or",
+        ),
+        (
+            (
+                '[[sample.fragility]]\nkind = "lines"\nmedian = 1.0\nbeta = 1.0\n'
+                "[sample.wind]\nspeed = 9.0\nwidth = 1.0\ntrack = [[0.0, 0.0]]\n"
+            ),
+            "no coordinates (geo) for bus 0, 1, 2, 3",
+        ),
+        (
+            (
+                '[sample.intensities]\nlines = { "0-1" = 1.0 }\n'
+                '[[sample.fragility]]\nkind = "lines"\nmedian = 1.0\nbeta = 1.0\n'
+            ),
+            "no intensity is given for line 1-2, line 2-3",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_from(text, message, tmp_path):
+    case = write_case(tmp_path, text=text)
+    (found,) = hybridopt("sample", case, "--events", 3).findings
+    assert message in found
+    assert found.startswith(f"{case}:")
+
+
+def test_options_that_contradict(tmp_path):
+    case = write_case(tmp_path, text=PLAIN)
+    found = hybridopt("sample", case, "--response", "x", "--resume", "--force").findings
+    assert {f.partition(":")[0] for f in found} == {"--events", "--response", "--force"}
+    (found,) = hybridopt("sample", case, "--events", 2, "--response", "plan").findings
+    assert found.startswith("--plan: is missing")
+    (found,) = hybridopt("sample", case, "--events", 2, "--plan", tmp_path / "none.json").findings
+    assert "cannot be read" in found
