@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -146,49 +146,39 @@ def shortfall_frame(dispatcher: Dispatcher, plan: Plan, dispatch: Dispatch) -> p
         hour, element, name, limit, value (of the limit), served_mw_per_unit, unit; the best of
         each hour first.
     """
-    frames = [pd.DataFrame(columns=list(COLUMNS))]
+    rows: list[dict[str, Any]] = []
     short = dispatch.unserved_mw > dispatcher.settings.unserved_tolerance_mw
-    if dispatcher.hours_are_linked or not short.any():
-        return frames[0]
     levels = dispatcher.levels.of_hour
-    for level in np.unique(levels[short]):
-        rows = _delivery_limits(dispatcher, plan, int(level))
+    for level in [] if dispatcher.hours_are_linked else np.unique(levels[short]):
+        limits = _delivery_limits(dispatcher, plan, int(level))
         hours = dispatch.hours[short & (levels == level)]
-        frames += [rows.assign(hour=hour) for hour in hours if len(rows)]
-    if len(frames) == 1:
-        return frames[0]
-    found = pd.concat(frames[1:], ignore_index=True)[list(COLUMNS)]
+        rows += [{**row, "hour": hour} for hour in hours for row in limits]
+    found = pd.DataFrame(rows, columns=list(COLUMNS))
     order = {"by": ["hour", "served_mw_per_unit"], "ascending": [True, False], "kind": "stable"}
     return found.sort_values(**order, ignore_index=True)
 
 
-def _delivery_limits(dispatcher: Dispatcher, plan: Plan, level: int) -> pd.DataFrame:
+def _delivery_limits(dispatcher: Dispatcher, plan: Plan, level: int) -> list[dict[str, Any]]:
     """Limits that bind when a level's load delivery is largest, and what they hold back."""
-    empty = pd.DataFrame(columns=list(COLUMNS))
     at = np.array([level])
     state = dispatcher.state(plan, at)
     state.dt[:] = 1.0
     model = dispatcher.hour.model
     if not model.energised(state)[0].any():
-        return empty
+        return []
     result = dispatcher.hour.solve(state, [UNSERVED], expect_full=False, complete=False)
     if not result.solution.ok:
-        return empty
+        return []
     point = replace(point_of(plan, model, result), priced=np.ones(1, dtype=bool))
     grid = apply_plan(dispatcher.grid, plan)
     factor = dispatcher.levels.factor[at]
     solved = read_point(grid, dispatcher.sites, plan.units, factor, np.zeros(1, np.int64), point)
-    found = binding_frame(solved).rename(columns={"price_per_unit": "served_mw_per_unit"})
-    prices = solved.prices
-    if prices is not None:
-        supply = {
-            "hour": 0,
-            "element": "bus",
-            "name": grid.bus_id,
-            "limit": "supply",
-            "value": np.nan,
-            "served_mw_per_unit": prices.energy[0],
-            "unit": "MW",
-        }
-        found = pd.concat([found, pd.DataFrame(supply)], ignore_index=True)
-    return found[found.served_mw_per_unit > LEAST_GAIN]
+    limits = binding_frame(solved).rename(columns={"price_per_unit": "served_mw_per_unit"})
+    rows = [{str(k): v for k, v in row.items()} for row in limits.to_dict("records")]
+    if solved.prices is not None:
+        bus = {"element": "bus", "limit": "supply", "value": np.nan, "unit": "MW"}
+        rows += [
+            {**bus, "name": label, "served_mw_per_unit": gain}
+            for label, gain in zip(grid.bus_id, solved.prices.energy[0], strict=True)
+        ]
+    return [row for row in rows if row["served_mw_per_unit"] > LEAST_GAIN]
