@@ -95,9 +95,11 @@ def _exceedance(width: float, found: dict[str, Any]) -> Canvas:
     canvas = Canvas(width, 320, f"exceedance-{width:.0f}", "Share of events that exceed")
     head = _legend(canvas) + 34
     x = Scale(0.0, max(found["distribution"]["edges_mwh"]), LEFT, width - RIGHT)
-    frame = Frame(canvas, x, Scale(0.0, 100.0, 260, head))
+    most = 100 * found["probability_unserved"]
+    frame = Frame(canvas, x, Scale(*nice_range(0.0, most or 1.0), 260, head))
     frame.y_axis("Share of events that leave more, %")
-    points = [(x(v), frame.y(100 * s)) for s, v in zip(shares, values, strict=True)]
+    beyond = [(v, 100 * s) for s, v in zip(shares, values, strict=True) if v > 0]
+    points = [(x(v), frame.y(share)) for v, share in [(0.0, most), *beyond]]
     canvas.path(points, stroke=INK, stroke_width=1.8)
     _marks(frame, found)
     frame.x_axis(_ticks(x, width), "unserved energy, MWh")

@@ -42,8 +42,8 @@ def write_worst_report(found: dict[str, Any], folder: Path) -> Path:
     """
     answered = found["response"] != "none"
     content = {
-        "title": f"Worst events of {found['k']}: {found['title'] or found['case']}",
-        "byline": [found["case"], f"seed {found['seed']}", duration(found["wall_s"])],
+        "title": f"{found['case']}: the worst events of {found['k']} elements",
+        "byline": [f"seed {found['seed']}", duration(found["wall_s"])],
         "lead": _worst_lead(found),
         "charts": [("Unserved at the peak hour", ranking_chart(found))] if found["events"] else [],
         "tables": [_worst_table(found, answered)],
@@ -118,8 +118,8 @@ def write_sample_report(found: dict[str, Any], folder: Path) -> Path:
     found : what :func:`hybridopt.sample_output.sample_summary` gives
     """
     content = {
-        "title": f"{found['events']:,} events: {found['title'] or found['case']}",
-        "byline": [found["case"], f"seed {found['seed']}", duration(found["wall_s"])],
+        "title": f"{found['case']}: {found['events']:,} events drawn at random",
+        "byline": [f"seed {found['seed']}", duration(found["wall_s"])],
         "lead": _sample_lead(found),
         "charts": [
             ("Events by unserved energy", distribution_chart(found)),

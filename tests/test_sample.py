@@ -204,15 +204,22 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path):
     assert "before the case" in hybridopt(*options, "--resume").findings[0]
 
 
+def answered(file: Path) -> int:
+    """Number of events that a sample has kept so far."""
+    return len(json.loads(file.read_text())["answers"]) if file.exists() else 0
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_kill_9_and_resume(tmp_path):
     """500 events of IEEE 30 on two workers, killed twice, against one process."""
     common = ("sample", "ieee30", "--events", "500", "--quiet")
     killed = tmp_path / "killed"
-    for seconds, more in ((8, ()), (10, ("--resume",))):
+    for n, more in ((15, ()), (40, ("--resume",))):
         with started(*common, "--workers", 2, "--out", killed, *more, folder=tmp_path) as process:
-            time.sleep(seconds)
+            while answered(killed / "checkpoint.json") < n:
+                assert process.poll() is None
+                time.sleep(0.2)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         assert (killed / "checkpoint.json").exists()
