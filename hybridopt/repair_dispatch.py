@@ -70,7 +70,7 @@ def _solve(
     distinct = [int(k) for k in dispatcher.order if k in levels]
     if not isinstance(service, HeldService):
         return dispatcher.solve_levels(Plan(), np.array(distinct))
-    results = {}
+    results: dict[int, HourResult] = {}
     for level in distinct:
         held = _held(dispatcher, service.nodes[node][1], level)
         results |= {level: held} if held else dispatcher.solve_levels(Plan(), np.array([level]))

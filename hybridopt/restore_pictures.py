@@ -18,6 +18,7 @@ from hybridopt.report_svg import (
     UNSERVED,
     Canvas,
     Frame,
+    Look,
     Scale,
     legend,
     nice_range,
@@ -60,7 +61,7 @@ def _service(width: float, found: dict[str, Any]) -> Canvas:
         ):
             tall = frame.y(low) - frame.y(high)
             if tall > 0.05:
-                box = {"x": left, "y": frame.y(high), "width": right - left, "height": tall}
+                box: Look = {"x": left, "y": frame.y(high), "width": right - left, "height": tall}
                 canvas.add("rect", tip=tip, fill=fill, fill_opacity=0.85, **box)
     canvas.path(_stairs(frame, curve, "demand_mw"), stroke=INK, stroke_width=1.8)
     _ends(frame, found["schedule"])
@@ -185,7 +186,7 @@ def _bar(canvas: Canvas, x: Scale, top: float, row: dict[str, Any]) -> None:
         f"{row['element']}, crew {row['crew']}: sets out {fixed(row['leave_h'], 2)} h, begins "
         f"{fixed(row['begin_h'], 2)} h, done {fixed(row['done_h'], 2)} h"
     )
-    box = {"tip": tip, "y": top + 5, "height": ROW - 10}
+    box: Look = {"tip": tip, "y": top + 5, "height": ROW - 10}
     if times[1] - times[0] > 0.05:
         canvas.add("rect", x=times[0], width=times[1] - times[0], fill=MUTED, **box)
     canvas.add(
