@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -238,7 +238,7 @@ class _Task(TreeOperators):
             mutate=self.kick,
             crossover=self.cross,
             repair=lambda genome, _: genome,
-            decode=lambda genome: tuple(int(m) for m in genome),
+            decode=lambda genome: cast("Tree", tuple(genome)),  # whole numbers already
             neighbours=lambda _: iter(()),
             wider=lambda _: iter(()),
             learn=lambda _, value: list(value.tree),
