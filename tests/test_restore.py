@@ -13,7 +13,7 @@ from hybridopt.network_repairs import find_job, repair_problem
 from hybridopt.network_scenario import load_case
 from hybridopt.progress import NoProgress
 from hybridopt.repair_schedule import Visit, repaired_sets, schedule
-from hybridopt.repair_search import best_of_all, breed, exact_method
+from hybridopt.repair_search import best_of_all, breed, exact_method, greedy_order
 from hybridopt.repair_value import Valuer, hours_between, rank
 from hybridopt.resilience import interruptions, trapezoid
 from hybridopt.restore import run_restore
@@ -347,3 +347,22 @@ def test_elements_are_found_as_the_event_names_them() -> None:
     assert names[:1] == ["line 6-5"]
     assert find_job(jobs, "bus 5") == names.index("bus 5")
     assert "no damaged element" in find_job(jobs, "line 1-4")
+
+
+def test_a_search_that_may_solve_no_more_keeps_the_best_so_far(monkeypatch) -> None:
+    monkeypatch.setattr("hybridopt.repair_search.MOST_DELIVERIES", 12)
+    problem = repair_problem(load_case({"extends": "ieee9", "restore": {"crews": 2}}))
+    runs = [breed(Valuer(problem), problem.scenario.case.genetic, 0, QUIET) for _ in range(2)]
+    assert runs[0].stopped_because == "evaluation limit of 12 deliveries"
+    assert 0 < runs[0].distinct < 24
+    assert runs[0].best == runs[1].best
+
+
+def test_greedy_order_takes_what_brings_most_per_hour() -> None:
+    """Bus 2's generator alone brings 10 MW of weight 10 in 2 h; the line alone as much in 1 h."""
+    case = load_case(reallocating_case(), net=reallocating_net(), repairs=True)
+    assert greedy_order(Valuer(repair_problem(case))) == [0, 1]
+    slow = reallocating_case()
+    slow["restore"]["repair_h"]["line 1-2"] = 9.0
+    case = load_case(slow, net=reallocating_net(), repairs=True)
+    assert greedy_order(Valuer(repair_problem(case))) == [1, 0]
