@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hybridopt.grid import Plan
     from hybridopt.linear import Rows
     from hybridopt.models.bound import Hour
     from hybridopt.models.bound_plan import Choices
-    from hybridopt.solvers.milp import MilpResult
 
     Floats = NDArray[np.float64]
 
@@ -31,7 +31,8 @@ SMALL_STEP = 1e-5  # relative rise of the bound from which on no round follows
 MOST_ROUNDS = 12  # mixed-integer programs
 MOST_CUTS = 60  # linear programs between two of those
 FEW_CUTS = 8  # linear programs that tell which hour asks for the most
-MIP_GAP = 1e-5
+MIP_GAP = 1e-4  # relative; the dual bound is reported, so this is part of the gap
+FIRST_MIP_GAP = 1e-3  # of the first round, whose solution only tells where rows are missing
 # Taken off every bound: HiGHS meets rows to 1e-9 pu, and multipliers are of the size of the
 # objective over 1 pu, so this is two orders more than its tolerances can bring.
 MARGIN = 1e-6
@@ -96,36 +97,43 @@ class Relaxation:
 
     def relax(self, time_limit_s: float) -> float:
         """Bound with fractions of branches and units; the rows found stay in the program."""
-        value, _ = self._relax(Milp(self.program, relaxed=True), time_limit_s, FEW_CUTS)
+        value, _, _ = self._relax(Milp(self.program, relaxed=True), time_limit_s, FEW_CUTS)
         return value - MARGIN * abs(value) if np.isfinite(value) else value
 
     def _relax(
         self, relaxed: Milp, time_limit_s: float, most: int = MOST_CUTS
-    ) -> tuple[float, list[Rows]]:
-        """Add rows to a relaxed program until its solution violates none; its best bound."""
-        began, best, added = time.perf_counter(), -np.inf, []
+    ) -> tuple[float, list[Rows], Floats | None]:
+        """Add rows to a relaxed program until its solution violates none.
+
+        Returns
+        -------
+        Its best bound, the rows, and the last solution.
+        """
+        began, best, x = time.perf_counter(), -np.inf, None
+        added: list[Rows] = []
         for _ in range(most):
             left = time_limit_s - (time.perf_counter() - began)
             if left <= 0:
                 break
             result = relaxed.solve(left)
-            best = max(best, result.bound)
-            rows = [] if result.x is None else self.cuts(result.x)
+            best, x = max(best, result.bound), result.x
+            rows = [] if x is None else self.cuts(x)
             if not rows:
                 break
             for part in rows:
                 relaxed.add(part)
             added += rows
         self.program.parts += added
-        return best, added
+        return best, added, x
 
-    def solve(self, time_limit_s: float, scale: float) -> Solved:
+    def solve(self, time_limit_s: float, scale: float, guess: Plan | None = None) -> Solved:
         """Bound on every plan.
 
         Parameters
         ----------
         time_limit_s : s
         scale : size of the objective, in its unit
+        guess : a good plan, where rows are looked for first
 
         Notes
         -----
@@ -134,41 +142,70 @@ class Relaxation:
         plan, so each bound is valid and the largest counts.
         """
         began = time.perf_counter()
+
+        def left() -> float:
+            return time_limit_s - (time.perf_counter() - began)
+
         relaxed = Milp(self.program, relaxed=True)
-        best, _ = self._relax(relaxed, time_limit_s)
+        best, _, _ = self._relax(relaxed, time_limit_s)
+        first = None
+        if guess is not None:
+            _, first = self._deepen(relaxed, self._held_plan(guess), [], left())
         milp, rounds, gap, complete = Milp(self.program), 0, np.inf, False
-        while rounds < MOST_ROUNDS:
-            left = time_limit_s - (time.perf_counter() - began)
-            if left <= 0:
-                break
-            result = milp.solve(left, MIP_GAP)
-            rounds, gap = rounds + 1, result.gap
+        if first is not None:
+            milp.start_at(first)
+        while left() > 0:
+            result = milp.solve(left(), MIP_GAP if rounds else FIRST_MIP_GAP)
+            rounds += 1
             rise, best = result.bound - best, max(best, result.bound)
+            gap = max(result.value - best, 0.0) / max(abs(result.value), 1e-2 * scale)
             rows = [] if result.x is None else self.cuts(result.x)
             small = rounds > 1 and rise <= SMALL_STEP * max(abs(best), 1e-2 * scale)
-            if not rows or small:
+            done = small or (not rows and gap <= MIP_GAP)
+            if left() > 0 and (done or rounds == MOST_ROUNDS):
                 complete = True
                 break
-            rows += self._deepen(
-                relaxed, rows, result, time_limit_s - (time.perf_counter() - began)
-            )
-            for part in rows:
-                milp.add(part)
-        else:
-            complete = True
+            if result.x is not None and rows:
+                more, point = self._deepen(relaxed, self._held(result.x), rows, left())
+                for part in (*rows, *more):
+                    milp.add(part)
+                if point is not None:
+                    milp.start_at(point)
         margin = MARGIN * max(abs(best), scale) if np.isfinite(best) else 0.0
         return Solved(float(best - margin), rounds, float(gap), complete)
 
-    def _deepen(
-        self, relaxed: Milp, rows: list[Rows], result: MilpResult, time_limit_s: float
-    ) -> list[Rows]:
-        """Rows that the plan of a solution violates beyond those given."""
+    def _held(self, x: Floats) -> tuple[Floats, Floats]:
+        """Ranges of the columns with the choices of a solution."""
+        lower, upper, whole = (
+            self.program.lower.copy(),
+            self.program.upper.copy(),
+            self.program.whole,
+        )
+        lower[whole] = upper[whole] = np.round(x[whole])
+        return lower, upper
+
+    def _held_plan(self, plan: Plan) -> tuple[Floats, Floats]:
+        """Ranges of the columns with a plan's branches and sites."""
         lower, upper = self.program.lower.copy(), self.program.upper.copy()
-        whole = self.program.whole
-        assert result.x is not None  # noqa: S101
-        lower[whole] = upper[whole] = np.round(result.x[whole])
-        relaxed.limit_columns(lower, upper)
+        sites = [unit.bus for unit in plan.units]
+        for column, chosen in (
+            (self.plan.closed, np.isin(self.choices.branch, plan.branches)),
+            (self.plan.installed, np.isin(self.choices.sites.bus, sites)),
+        ):
+            lower[column] = upper[column] = chosen * 1.0
+        return lower, upper
+
+    def _deepen(
+        self,
+        relaxed: Milp,
+        held: tuple[Floats, Floats],
+        rows: list[Rows],
+        time_limit_s: float,
+    ) -> tuple[list[Rows], Floats | None]:
+        """Further rows that a plan's solutions violate, and its last solution."""
+        relaxed.limit_columns(*held)
         for part in rows:
             relaxed.add(part)
         self.program.parts += rows
-        return self._relax(relaxed, time_limit_s)[1]
+        _, more, point = self._relax(relaxed, time_limit_s)
+        return more, point

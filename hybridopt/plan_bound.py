@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hybridopt.dispatch import Dispatcher
     from hybridopt.evaluate import Evaluator
+    from hybridopt.grid import Plan
     from hybridopt.network_scenario import Scenario
     from hybridopt.plan_space import PlanSpace
     from hybridopt.progress import Progress
@@ -117,6 +118,7 @@ def bound_plan(
     evaluator: Evaluator,
     found: dict[str, float],
     *,
+    plan: Plan | None = None,
     time_limit_s: float = TIME_LIMIT_S,
     progress: Progress | None = None,
 ) -> Bound:
@@ -126,6 +128,7 @@ def bound_plan(
     ----------
     evaluator : of the plans
     found : values of the plan at hand, as :attr:`Evaluation.values` has them
+    plan : the plan at hand; it only helps to be quick
     time_limit_s : s; what is not solved by then counts as reachable
 
     Returns
@@ -135,7 +138,7 @@ def bound_plan(
         the horizon, or at the peak hour if that is what plans are compared by.
     """
     check_bound(scenario)
-    search = _Search(scenario, evaluator, time_limit_s, progress or NoProgress())
+    search = _Search(scenario, evaluator, plan, time_limit_s, progress or NoProgress())
     first, *later = [set(weights) for weights in scenario.settings.objectives]
     at_peak = search.at_peak or first == {"unserved_peak_mw"}
     unserved = found["unserved_peak_mw" if at_peak else "unserved_mwh"]
@@ -150,9 +153,14 @@ class _Search:
     """Puts the programs together, hour by hour."""
 
     def __init__(
-        self, scenario: Scenario, evaluator: Evaluator, time_limit_s: float, progress: Progress
+        self,
+        scenario: Scenario,
+        evaluator: Evaluator,
+        plan: Plan | None,
+        time_limit_s: float,
+        progress: Progress,
     ) -> None:
-        self.dispatcher, self.progress = evaluator.dispatcher, progress
+        self.dispatcher, self.progress, self.plan = evaluator.dispatcher, progress, plan
         self.choices = choices_of(scenario.space, self.dispatcher)
         self.tolerance = scenario.settings.unserved_tolerance_mw
         self.at_peak = evaluator.mode == "winner"
@@ -210,7 +218,7 @@ class _Search:
             return Solved(0.0, 0, np.inf, False)
         relaxation = Relaxation(self.choices, [hour_of(self.dispatcher, level)])
         relaxation.aim_at_unserved()
-        return relaxation.solve(self._left(), scale=float(self.demand[level]))
+        return relaxation.solve(self._left(), float(self.demand[level]), self.plan)
 
     def full_service(self, found: float) -> Bound:
         """Cost of a plan that serves everything, in the hours that ask for the most."""
@@ -224,7 +232,7 @@ class _Search:
                 advance()
             hardest = max(cost, key=lambda level: cost[level])
             hours = list(dict.fromkeys([hardest, self.levels[0]]))
-            solved = self._full(hours).solve(self._left(), scale=max(found, 1.0))
+            solved = self._full(hours).solve(self._left(), max(found, 1.0), self.plan)
             advance()
         value = max([solved.bound, *cost.values(), 0.0])
         return self._bound("plan_cost", min(value, self.choices.budget), found, [solved])

@@ -257,7 +257,12 @@ def _bound(
     """How good any plan could be; None after Ctrl-C, which ends the bound, not the study."""
     try:
         return bound_plan(
-            scenario, evaluator, best.values, time_limit_s=time_limit_s, progress=progress
+            scenario,
+            evaluator,
+            best.values,
+            plan=best.plan,
+            time_limit_s=time_limit_s,
+            progress=progress,
         )
     except KeyboardInterrupt:
         heard()

@@ -84,9 +84,8 @@ def power_cuts(
         size = np.hypot(p, q)
         bad = np.flatnonzero(size > rate[k] * (1 + tolerance))
         if bad.size:
-            found.append(
-                _tangents(grid, columns, own, k[bad], at_from, (p / size)[bad], (q / size)[bad])
-            )
+            cos, sin = (p / np.maximum(size, 1e-12))[bad], (q / np.maximum(size, 1e-12))[bad]
+            found.append(_tangents(grid, columns, own, k[bad], at_from, cos, sin))
     return found
 
 
