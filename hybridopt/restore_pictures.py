@@ -45,7 +45,7 @@ def _service(width: float, found: dict[str, Any]) -> Canvas:
     hatch = canvas.hatch(UNSERVED)
     items = [("box", SERVED, "served"), ("box", hatch, "unserved"), ("line", INK, "demand")]
     head = legend(canvas, 12, [*items, ("dash", PLAN, "a repair is done")]) + 34
-    x = Scale(0.0, curve[-1]["to_h"], LEFT, width - RIGHT)
+    x = Scale(0.0, curve[-1]["to_h"], LEFT, width - RIGHT - 8)
     top = max(row["demand_mw"] for row in curve) or 1.0
     frame = Frame(canvas, x, Scale(*nice_range(0, top), 280, head))
     frame.y_axis("Power, MW")
@@ -106,7 +106,7 @@ def _trapezoid(width: float, found: dict[str, Any]) -> Canvas:
     canvas = Canvas(width, 350, f"trapezoid-{width:.0f}", "Resilience trapezoid")
     items = [("line", SERVED, "served, % of demand"), ("dash", UNSERVED, "trapezoid")]
     head = legend(canvas, 12, items) + 34
-    x = Scale(-marks["event_h"], curve[-1]["to_h"], LEFT, width - RIGHT)
+    x = Scale(-marks["event_h"], curve[-1]["to_h"], LEFT, width - RIGHT - 8)
     frame = Frame(canvas, x, Scale(0.0, 100.0, 300, head))
     frame.y_axis("Level of resilience, %")
     low = 100.0 - marks["lambda"]
@@ -165,7 +165,7 @@ def _crews(width: float, found: dict[str, Any]) -> Canvas:
         items.append(("box", MUTED, "on the way"))
     head = legend(canvas, 12, items) + 16
     foot = head + ROW * shown
-    x = Scale(0.0, found["curve"][-1]["to_h"], LEFT, width - RIGHT)
+    x = Scale(0.0, found["curve"][-1]["to_h"], LEFT, width - RIGHT - 8)
     for tick, _ in _ticks(x, width):
         canvas.line(x(tick), head, x(tick), foot, stroke=FAINT)
     for crew in range(1, shown + 1):
