@@ -127,13 +127,9 @@ def _columns(lp: LinearProgram, choices: Choices, hour: Hour) -> HourColumns:
     w_max = np.where(here, grid.vm_max**2, 0.0)
     w = lp.columns(grid.n_bus, 0.0, w_max)
     group = grid.islands()
-    never_off = np.zeros(group.max() + 1, dtype=bool)
-    for g, kind in enumerate(grid.gen_kind):
-        if kind == "ext_grid" and grid.gen_in_service[g] and here[grid.gen_bus[g]]:
-            never_off[group[grid.gen_bus[g]]] = True
     alive = np.zeros(group.max() + 1)
     alive[group[here]] = 1.0
-    energised = lp.columns(len(alive), never_off * alive, alive, whole=True)[group]
+    energised = lp.columns(len(alive), 0.0, alive, whole=True)[group]
 
     n = grid.n_branch
     w_from, w_to, c, s = (np.full(n, -1, dtype=np.int64) for _ in range(4))
