@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from hybridopt.sample import SampleResult
 
-STATUSES = ("optimal", "acceptable", "infeasible", "failed")
 BINS = 30  # of the distribution
 
 
@@ -42,7 +41,7 @@ def sample_summary(result: SampleResult) -> dict[str, Any]:
         "case": case.name,
         "title": case.title,
         "seed": result.seed,
-        "status": max((a.status for a in answers), key=STATUSES.index),
+        "status": _status({a.status for a in answers}),
         "currency": case.currency,
         "response": options.response,
         "hours": list(options.hours),
@@ -78,6 +77,11 @@ def sample_summary(result: SampleResult) -> dict[str, Any]:
         "wall_s": result.wall_s,
         "versions": versions(),
     }
+
+
+def _status(found: set[str]) -> str:
+    """Of the sample: an event without a feasible point counts as dark, one that failed does not."""
+    return "failed" if "failed" in found else "optimal" if found == {"optimal"} else "acceptable"
 
 
 def _worst_share(served: np.ndarray[Any, Any]) -> float:

@@ -121,7 +121,8 @@ def how_sure(found: dict[str, Any]) -> str:
     words = "; ".join([count, *parts])
     if not found["exact"]:
         if found["stopped_because"]:
-            words += f". Not exact: the genetic algorithm chose which ({found['stopped_because']})"
+            reason = found["stopped_because"].replace("plan", "event")
+            words += f". Not exact: the genetic algorithm chose which ({reason})"
         else:
             words += ". Not exact: the best response of some events is not proven"
     if found["failed_events"]:
