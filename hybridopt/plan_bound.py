@@ -87,8 +87,17 @@ class Bound:
 
     def as_dict(self) -> dict[str, Any]:
         """What summary.json holds."""
-        names = ("kind", "value", "gap_percent", "found", "rounds", "mip_gap", "wall_s", "complete")
-        names += ("is_aim", "proven_best", "contradicted")
+        solved = (
+            "kind",
+            "value",
+            "gap_percent",
+            "found",
+            "rounds",
+            "mip_gap",
+            "wall_s",
+            "complete",
+        )
+        names = (*solved, "is_aim", "proven_best", "contradicted")
         return {name: getattr(self, name) for name in names}
 
 
@@ -223,7 +232,7 @@ class _Search:
     def full_service(self, found: float) -> Bound:
         """Cost of a plan that serves everything, in the hours that ask for the most."""
         with self.progress.task("Bound", len(self.levels) + 1) as advance:
-            cost = {}
+            cost: dict[int, float] = {}
             for level in self.levels:
                 if cost and self._left() < 0.5 * self.time_limit_s:
                     advance()
@@ -248,8 +257,8 @@ def choices_of(space: PlanSpace, dispatcher: Dispatcher) -> Choices:
     """What a plan may choose from, as the relaxation takes it."""
     grid, sites = dispatcher.grid, dispatcher.sites
     if space.unit_genes is not None:
-        p = space.unit_genes.p_mw
-        sites = replace(sites, min_mw=p.low, max_mw=p.high)
+        planned = space.unit_genes.p_mw
+        sites = replace(sites, min_mw=planned.low, max_mw=planned.high)
     p, q = grid.demand()
     size = float(np.hypot(p, q).sum() * dispatcher.levels.factor.max())
     most = max([4.0 * size + 1.0, *(mw / grid.base_mva for mw in space.sizes_mw)])

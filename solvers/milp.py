@@ -55,7 +55,7 @@ class Milp:
     def __init__(self, program: LinearProgram, *, relaxed: bool = False) -> None:
         import highspy
 
-        class Silent(highspy.Highs):  # type: ignore[misc]
+        class Silent(highspy.Highs):
             """Without the callbacks, whose set-up prints a banner on stdout."""
 
             def enableCallbacks(self) -> None:  # noqa: N802 (HiGHS' name)
@@ -63,7 +63,7 @@ class Milp:
 
         self.program, self.n_column = program, program.n_column
         self.relaxed = relaxed or not program.whole.any()
-        self.highs: Any = Silent()
+        self.highs: Any = Silent()  # type: ignore[no-untyped-call]
         self._inf = highspy.kHighsInf
         self._status = highspy.HighsModelStatus
         options = {
