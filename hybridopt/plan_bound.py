@@ -197,7 +197,10 @@ class _Search:
 
     def served_at_peak(self, unserved_mw: float) -> Bound:
         """Power served at the peak hour."""
-        level = self.dispatcher.peak_level
+        d = self.dispatcher
+        level = d.peak_level
+        if not self.at_peak:  # over a day the peak counts loads that the event took out, too
+            level = int(np.argmax(d.levels.factor @ d.grid.demand()[0]))
         total = float(self.demand[level])
         with self.progress.task("Bound", 1) as advance:
             solved = self._least_unserved(level)

@@ -412,7 +412,7 @@ def test_bad_options(options):
 
 def test_networks_of_pandapower_have_bounds():
     case = {
-        "event": {"external_grids": [0], "lines": ["0-1", "0-4", "5-12"]},
+        "event": {"external_grids": [0], "generators": [1, 2], "lines": ["0-1", "0-4", "5-12"]},
         "resources": {
             "lines": {"damaged": True, "cost": 3.0},
             "dg": {"max_units": 1, "cost_per_mw": 0.2},
@@ -424,4 +424,5 @@ def test_networks_of_pandapower_have_bounds():
     evaluator, best = best_of_all(scenario)
     bound = bound_plan(scenario, evaluator, best.values)
     assert not bound.contradicted
-    assert bound.gap_percent < 2.0
+    assert bound.kind == "served_mw"
+    assert 0.0 < bound.gap_percent < 2.0
