@@ -281,8 +281,7 @@ def write_study(result: StudyResult, folder: Path) -> None:
     write_json(folder / "summary.json", summary(result))
     write_json(folder / "plan.json", {"case": result.scenario.case.name, **plan_dict(result)})
     write_dispatch(result.dispatch, folder)
-    if result.reasons is not None:
-        write_reasons(result.reasons, folder)
+    write_reasons(result.reasons, folder)
     pd.DataFrame(result.run.log).to_csv(folder / "generations.csv", index=False)
     stages = {
         "before_event": result.check.before,

@@ -55,10 +55,10 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
 
 
-def write_reasons(reasons: Reasons, folder: Path) -> None:
-    """Write reasons.csv, and shortfall.csv where load is unserved."""
+def write_reasons(reasons: Reasons | None, folder: Path) -> None:
+    """Write reasons.csv (without rows when there are none), and shortfall.csv where it has some."""
     columns = [field.name for field in fields(Contribution)]
-    rows = [asdict(found) for found in reasons.contributions]
+    rows = [] if reasons is None else [asdict(found) for found in reasons.contributions]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "reasons.csv", index=False)
-    if len(reasons.shortfall):
+    if reasons is not None and len(reasons.shortfall):
         reasons.shortfall.to_csv(folder / "shortfall.csv", index=False)

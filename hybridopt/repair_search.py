@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_IN_ALL_ORDERS = 8  # elements; 40,320 orders
 MOST_IN_SUBSETS = 10  # elements; 1,024 sets
 MOST_SWAPS = 3  # of a mutation
-MOST_DELIVERIES = 10_000  # nonlinear programs of a search; the same for the same seed
+MOST_DELIVERIES = 5_000  # nonlinear programs of a search; the same for the same seed
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class _Orders:
         hours = valuer.problem.repair_h
         shortest = sorted(range(self.n), key=lambda j: (hours[j], j))
         self.given = [list(range(self.n)), shortest, greedy_order(valuer)]
-        self.created = 0
+        self.created, self.solved_before = 0, valuer.service.solves
 
     def create(self, rng: random.Random) -> Genome:
         """The order of the event, shortest repairs first, most gain first, then random orders."""
@@ -153,7 +153,7 @@ class _Orders:
     def evaluate(self, orders: Sequence[Order], _: OrderValue | None) -> Iterator[OrderValue]:
         """Value orders, as long as there may be more deliveries."""
         for order in orders:
-            if self.valuer.service.solves > MOST_DELIVERIES:
+            if self.valuer.service.solves - self.solved_before > MOST_DELIVERIES:
                 raise LimitReachedError(f"{EVALUATION_LIMIT} of {MOST_DELIVERIES:,} deliveries")
             yield self.valuer.value(order)
 

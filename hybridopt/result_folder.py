@@ -17,7 +17,7 @@ RESULT_FILES = frozenset(
     {
         *(CHECKPOINT, "summary.json", "plan.json", "network.json", "report.html", "run.log"),
         *("dispatch.csv", "buses.csv", "branches.csv", "generations.csv"),
-        *("binding.csv", "stages.csv", "topology.csv", "sources.csv"),
+        *("binding.csv", "stages.csv", "topology.csv", "sources.csv", "reasons.csv"),
     }
 )
 PICTURES: tuple[str, ...] = (
@@ -31,7 +31,7 @@ PICTURES += ("network_before", "network_after", "loading_by_hour", "grid_by_hour
 MORE_FILES = frozenset(  # of some results
     {
         *("storage.csv", "steps.csv", "pareto.csv", "reliability.csv", "faults.csv"),
-        *("schedule.csv", "service.csv", "reasons.csv", "shortfall.csv"),
+        *("schedule.csv", "service.csv", "shortfall.csv"),
         *("hours.csv", "n_minus_1.csv", "load.csv", "generation.csv", "plans.csv"),
         "events.csv",
         *(f"{name}.svg" for name in PICTURES),
