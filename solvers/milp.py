@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridopt.errors import HybridoptError
+from hybridopt.errors import HybridoptError, SolverUnavailableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +53,11 @@ class Milp:
     """
 
     def __init__(self, program: LinearProgram, *, relaxed: bool = False) -> None:
-        import highspy
+        try:
+            import highspy
+        except ImportError as error:
+            mend = "python -m pip install highspy"
+            raise SolverUnavailableError(f"HiGHS ({error})", mend) from error
 
         class Silent(highspy.Highs):
             """Without the callbacks, whose set-up prints a banner on stdout."""
