@@ -456,7 +456,9 @@ def test_no_feasible_point_names_the_limit_and_writes_nothing(tmp_path):
 
 
 def test_a_solver_that_gave_up_is_a_failure_not_infeasible(tmp_path):
-    write_case(tmp_path, text=f"{SMALL_STUDY}\n[ipopt]\nmax_iter = 1\n")
+    # Load stays with the external grid, so that nothing can be told without the solver.
+    study = SMALL_STUDY.replace('lines = ["0-1"]', 'lines = ["1-2"]')
+    write_case(tmp_path, text=f"{study}\n[ipopt]\nmax_iter = 1\n")
     done = hybridopt("run", "small.toml", folder=tmp_path)
     assert done.code == 1
     assert "Ipopt gave up (Maximum_Iterations_Exceeded)" in done.err
