@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hybridopt.network_scenario import Scenario
     from hybridopt.progress import Progress
     from hybridopt.sample import SampleOptions, SampleResult
+    from hybridopt.solvers.pool import Wanted
     from hybridopt.worst import WorstOptions, WorstResult
 
 Size = Annotated[
@@ -246,7 +247,7 @@ def _elements(space: EventSpace, terms: Worst, text: str | None) -> tuple[Elemen
     return known.of_kinds(terms.kinds)
 
 
-def run_worst(job: WorstJob, seed: int, workers: int | None, progress: Progress) -> WorstResult:
+def run_worst(job: WorstJob, seed: int, workers: Wanted, progress: Progress) -> WorstResult:
     """Rank the events, and write the folder."""
     from hybridopt.worst import worst_events
     from hybridopt.worst_output import write_worst
@@ -339,7 +340,7 @@ def _check_sample(request: SampleRequest) -> None:
 def run_sample(
     job: SampleJob,
     request: SampleRequest,
-    workers: int | None,
+    workers: Wanted,
     progress: Progress,
     tell: Callable[[str], None],
 ) -> SampleResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,8 +13,8 @@ from hybridopt.moves import plan_operators
 from hybridopt.seeding import needs
 from hybridopt.solvers.exhaustive import enumerate_all
 from hybridopt.solvers.genetic import GeneticOptions, minimize
+from hybridopt.solvers.pool import pool_of
 from hybridopt.solvers.search import Limits, Run
-from hybridopt.solvers.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from hybridopt.grid import Plan
     from hybridopt.network_scenario import Scenario
     from hybridopt.progress import Progress
+    from hybridopt.solvers.pool import Pool, Wanted
 
 MOST_PLANS = 1_000_000  # an exhaustive search keeps them all, with their bounds
 
@@ -53,16 +53,16 @@ class PlanSearch:
         self,
         evaluator: Evaluator,
         scenario: Scenario,
-        workers: int | None,
+        workers: Wanted,
         progress: Progress,
         checkpoint: Checkpoint | None,
     ) -> None:
         self.evaluator, self.scenario, self.progress = evaluator, scenario, progress
         self.checkpoint = checkpoint
         self.names = [objective_name(weights) for weights in scenario.settings.objectives]
-        self.pool = Workers[Candidate, Evaluation](
+        self.pool: Pool[Candidate, Evaluation] = pool_of(
             evaluator,
-            workers or os.cpu_count() or 1,
+            workers,
             timeout_s=scenario.case.genetic.plan_limit_s,
             lost=partial(failed, len(self.names)),
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hybridopt.checkpoint import Method
     from hybridopt.network_scenario import Scenario
     from hybridopt.progress import Progress
+    from hybridopt.solvers.pool import Wanted
     from hybridopt.study import StudyResult
 
 MOST_SEEDS = 1000
@@ -39,7 +40,7 @@ class Job:
 
     folder: Path | None
     seed: int = 0
-    workers: int | None = None
+    workers: Wanted = None
     exhaustive: bool = False
     resume: bool = False
     force: bool = False

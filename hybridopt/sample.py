@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +18,7 @@ from hybridopt.event_store import EventStore
 from hybridopt.grid import DGSites, Event, Plan
 from hybridopt.network_events import event_of
 from hybridopt.progress import NoProgress
-from hybridopt.solvers.workers import Workers
+from hybridopt.solvers.pool import pool_of
 from hybridopt.study import peak_row, run_study
 from hybridopt.tail_risk import Risk, risk
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from hybridopt.network_exposure import Exposure
     from hybridopt.network_scenario import Scenario
     from hybridopt.progress import Progress
+    from hybridopt.solvers.pool import Pool, Wanted
 
     Floats = NDArray[np.float64]
 
@@ -150,7 +150,7 @@ def sample_events(
     options: SampleOptions,
     *,
     seed: int = 0,
-    workers: int | None = None,
+    workers: Wanted = None,
     keep: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -188,9 +188,9 @@ def sample_events(
     first = {key: event for event, key in zip(reversed(events), reversed(keys), strict=True)}
     waiting = {key: first[key] for key in dict.fromkeys(keys) if key not in store.answers}
     limit = space.scenario.case.genetic.plan_limit_s
-    pool = Workers[Event, DayAnswer](
+    pool: Pool[Event, DayAnswer] = pool_of(
         answer,
-        workers or os.cpu_count() or 1,
+        workers,
         timeout_s=None if options.response == "study" else limit,
         lost=partial(_lost, deliverer),
     )

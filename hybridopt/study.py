@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hybridopt.progress import Progress
     from hybridopt.reasons import Reasons
     from hybridopt.result import Dispatch
+    from hybridopt.solvers.pool import Wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +159,7 @@ def run_study(
     case: str | Path | Scenario,
     *,
     seed: int = 0,
-    workers: int | None = None,
+    workers: Wanted = None,
     exhaustive: bool = False,
     keep: Path | None = None,
     resume: bool = False,

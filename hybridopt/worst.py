@@ -7,7 +7,6 @@ cheapest plan that restores full service, then by what is unserved without a res
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -31,7 +30,7 @@ from hybridopt.grid import DGSites, apply_event
 from hybridopt.network_events import event_of
 from hybridopt.progress import NoProgress
 from hybridopt.solvers.genetic import GeneticOptions, minimize
-from hybridopt.solvers.workers import Workers
+from hybridopt.solvers.pool import pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from hybridopt.network_events import Element, EventSpace
     from hybridopt.network_scenario import Scenario
     from hybridopt.progress import Progress
+    from hybridopt.solvers.pool import Pool, Wanted
     from hybridopt.solvers.search import Run
 
 BATCH = 16  # events between two looks at the ranking; the same for any number of workers
@@ -137,7 +137,7 @@ def worst_events(
     options: WorstOptions,
     *,
     seed: int = 0,
-    workers: int | None = None,
+    workers: Wanted = None,
     progress: Progress | None = None,
 ) -> WorstResult:
     """Rank the events of a case.
@@ -193,7 +193,7 @@ class _Search:
         space: EventSpace,
         options: WorstOptions,
         seed: int,
-        workers: int | None,
+        workers: Wanted,
         progress: Progress,
     ) -> None:
         self.space, self.options, self.seed, self.progress = space, options, seed, progress
@@ -207,9 +207,9 @@ class _Search:
         )
         limit = scenario.case.genetic.plan_limit_s
         searches = options.response == "plan"
-        self.pool = Workers[Question, Answer](
+        self.pool: Pool[Question, Answer] = pool_of(
             self.responder,
-            workers or os.cpu_count() or 1,
+            workers,
             timeout_s=None if searches else limit,
             lost=lost,
         )
