@@ -13,12 +13,12 @@ for each branch; Kruskal closes the least first, so that every chromosome is a t
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hybridopt.feeder_goal import values
+from hybridopt.solvers.dice import dice
 from hybridopt.solvers.generational import GenerationalOptions, evolve, mutate_integers
 from hybridopt.solvers.radial import UNSERVED, VIOLATION, VIOLATION2, WITHIN, evaluate
 from hybridopt.solvers.trees import prufer_decode, prufer_encode
@@ -121,12 +121,12 @@ class _Keys:
         self.trees = trees
 
     def create(self) -> list[float]:
-        return [random.random() for _ in self.trees.branch]
+        return [dice.random() for _ in self.trees.branch]
 
     def mutate(self, genes: list[float], rate: float) -> None:
         for k in range(len(genes)):
-            if random.random() < rate:
-                genes[k] = random.random()
+            if dice.random() < rate:
+                genes[k] = dice.random()
 
     def repair(self, genes: list[float]) -> Tree:
         return tuple(map(int, self.trees.spanning(np.array(genes, dtype=float))))
@@ -141,7 +141,7 @@ class _Prufer:
         self.ends = [(self.node[int(a)], self.node[int(b)]) for a, b in trees.nodes]
 
     def create(self) -> list[int]:
-        priority = np.array([random.random() for _ in self.trees.branch])
+        priority = np.array([dice.random() for _ in self.trees.branch])
         return self._encode(self.trees.spanning(priority))
 
     def mutate(self, genes: list[int], rate: float) -> None:
@@ -152,7 +152,7 @@ class _Prufer:
         edges = prufer_decode(genes, len(self.node)) if len(self.node) > 1 else []
         wanted = {(min(edge), max(edge)) for edge in edges}
         kept = [(min(a, b), max(a, b)) in wanted for a, b in self.ends]
-        order = np.array([random.random() for _ in kept])
+        order = np.array([dice.random() for _ in kept])
         opens = self.trees.spanning(np.where(kept, order, order + 1.0))
         genes[:] = self._encode(opens)
         return tuple(map(int, opens))

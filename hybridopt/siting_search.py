@@ -18,6 +18,7 @@ import numpy as np
 
 from hybridopt.errors import Finding, InputError
 from hybridopt.siting_value import Evaluator, Values, joined
+from hybridopt.solvers.dice import dice
 from hybridopt.solvers.generational import GenerationalOptions, evolve
 
 if TYPE_CHECKING:
@@ -217,20 +218,20 @@ class _Encoding:
         self.problem = problem
 
     def create(self) -> list[int]:
-        chance = random.random()
-        return [int(random.random() < chance) for _ in range(self.problem.n_site)]
+        chance = dice.random()
+        return [int(dice.random() < chance) for _ in range(self.problem.n_site)]
 
     def mutate(self, genes: list[int], rate: float) -> None:
         """With a probability, flip genes, one of them in the mean."""
-        if random.random() < rate:
+        if dice.random() < rate:
             for k in range(len(genes)):
-                if random.random() < 1 / len(genes):
+                if dice.random() < 1 / len(genes):
                     genes[k] = 1 - genes[k]
 
     def repair(self, genes: list[int]) -> Genes:
         """Drop or add random units where there are too many or too few."""
         while sum(genes) > self.problem.most_units:
-            genes[random.choice([k for k, gene in enumerate(genes) if gene])] = 0
+            genes[dice.choice([k for k, gene in enumerate(genes) if gene])] = 0
         while sum(genes) < self.problem.least_units:
-            genes[random.choice([k for k, gene in enumerate(genes) if not gene])] = 1
+            genes[dice.choice([k for k, gene in enumerate(genes) if not gene])] = 1
         return tuple(genes)

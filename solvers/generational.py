@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from deap import base, tools
 
-from hybridopt.solvers.genetic import own_random
+from hybridopt.solvers.dice import dice, own_random
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -131,7 +131,7 @@ def _children(
         chosen = tools.selTournament(population, options.population, tournsize=2)
     children = [_Chromosome(chromosome) for chromosome in chosen]
     for one, other in zip(children[::2], children[1::2], strict=False):
-        if len(one) > 1 and random.random() < options.crossover_rate:
+        if len(one) > 1 and dice.random() < options.crossover_rate:
             tools.cxOnePoint(one, other)
     for child in children:
         encoding.mutate(child, options.mutation_rate)

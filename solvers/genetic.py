@@ -1,22 +1,20 @@
 """Genetic algorithm on DEAP: create, select, reproduce, mutate, with elitism.
 
 The steps are those of the pseudocode in Diaz Vargas, Mosquera, Rivas 2024 (Table 1); the bodies of
-its operators are not printed, ours are described where they stand. DEAP's operators draw from the
-global ``random``: they run inside :func:`own_random`, which lends them this run's state and gives
-the caller's back.
+its operators are not printed, ours are described where they stand.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic
 
 from deap import base, tools
 
+from hybridopt.solvers.dice import own_random
 from hybridopt.solvers.search import (
     Evaluated,
     Genome,
@@ -112,18 +110,6 @@ class _Individual(list[int | float]):
     def __init__(self, genome: Genome, weights: tuple[float, ...]) -> None:
         super().__init__(genome)
         self.fitness = _fitness_class(weights)()
-
-
-@contextmanager
-def own_random(rng: random.Random) -> Iterator[None]:
-    """Let the global ``random`` continue ``rng``, and give the caller's state back."""
-    theirs = random.getstate()
-    random.setstate(rng.getstate())
-    try:
-        yield
-    finally:
-        rng.setstate(random.getstate())
-        random.setstate(theirs)
 
 
 def minimize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deap import base, tools
 
-from hybridopt.solvers.genetic import own_random
+from hybridopt.solvers.dice import own_random
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,24 +60,11 @@ def spread(
             children = []
             for k in range(size):
                 child = list(chosen[k])
-                crossed = random.random() < CROSSOVER
+                crossed = rng.random() < CROSSOVER
                 if crossed:
-                    child = cross(child, list(chosen[k - 1]), _OWN)
-                if not crossed or random.random() < MUTATION:
-                    child = mutate(child, _OWN)
+                    child = cross(child, list(chosen[k - 1]), rng)
+                if not crossed or rng.random() < MUTATION:
+                    child = mutate(child, rng)
                 children.append(_Individual(child, fitness))
             population = tools.selNSGA2(population + measured(children), size)
             report()
-
-
-class _Own(random.Random):
-    """The module's numbers, which own_random lets continue the run's own."""
-
-    def random(self) -> float:
-        return random.random()
-
-    def getrandbits(self, k: int) -> int:
-        return random.getrandbits(k)
-
-
-_OWN = _Own()

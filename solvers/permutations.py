@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deap import tools
 
-from hybridopt.solvers.genetic import own_random
+from hybridopt.solvers.dice import own_random
 
 if TYPE_CHECKING:
     import random

@@ -2,22 +2,18 @@
 
 import json
 import random
+import threading
 from collections import Counter
 from dataclasses import dataclass, replace
 
 import pytest
+from deap import tools
 
 from hybridopt.evaluate import Evaluator
 from hybridopt.network_scenario import load_case
 from hybridopt.output import plain, summary
-from hybridopt.solvers.genetic import (
-    GeneticOptions,
-    Operators,
-    _individual,
-    _select,
-    minimize,
-    own_random,
-)
+from hybridopt.solvers.dice import dice, own_random
+from hybridopt.solvers.genetic import GeneticOptions, Operators, _individual, _select, minimize
 from hybridopt.solvers.workers import Workers
 from hybridopt.study import run_study
 
@@ -110,18 +106,40 @@ def test_callers_random_numbers_are_untouched_and_do_not_matter():
     assert a.seen == b.seen
 
 
-def test_callers_random_state_comes_back_after_an_error():
-    random.seed(5)
-    state = random.getstate()
-
+def test_dice_come_back_after_an_error():
     def crash():
         with own_random(random.Random(1)):
-            random.random()
+            dice.random()
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         crash()
-    assert random.getstate() == state
+    assert dice.lent is None
+
+
+def test_operators_draw_the_same_while_other_threads_draw_too():
+    """DEAP's operators draw from the numbers of the thread that runs them."""
+    expected, done = _selections(), threading.Event()
+
+    def draw():
+        while not done.is_set():
+            random.random()
+            with own_random(random.Random(3)):
+                dice.random()
+
+    other = threading.Thread(target=draw)
+    other.start()
+    try:
+        assert all(_selections() == expected for _ in range(50))
+    finally:
+        done.set()
+        other.join()
+
+
+def _selections():
+    population = [_individual([k], Value((float(k), 0.0)), (-1.0, -1.0)) for k in range(10)]
+    with own_random(random.Random(0)):
+        return [individual[0] for individual in tools.selTournament(population, 200, tournsize=2)]
 
 
 def test_nothing_is_evaluated_twice():

@@ -147,6 +147,7 @@ ONLY_IN = {
     "pandapower": ["network", "network_*", "verify", "plots", "export"],
     "simbench": ["network", "network_*"],
     "deap": [
+        "solvers.dice",
         "solvers.genetic",
         "solvers.generational",
         "solvers.nsga2",
