@@ -49,9 +49,25 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", help="Folder for the results.", metavar="DIR")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")]
+
+
+def _read_workers(text: str) -> Any:
+    from hybridopt.solvers.pool import read_workers
+
+    try:
+        return read_workers(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 WorkersOption = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, help="Processes; one per core if not given."),
+    Any,
+    typer.Option(
+        "--workers",
+        parser=_read_workers,
+        help="Processes, one per core if not given; or a Dask scheduler, dask://HOST:PORT.",
+        metavar="N",
+    ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing result folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary alone, as JSON.")]
@@ -171,6 +187,7 @@ def run(
             _print_json(found)
         return
     from hybridopt.runs import Job, read_seeds
+    from hybridopt.solvers.pool import check_workers
 
     several: list[int] = []
 
@@ -184,11 +201,12 @@ def run(
             raise InputError([Finding("--force", "starts again, --resume goes on: give one")])
 
     job = Job(out, seed, workers, exhaustive, resume, force)
-    scenario, _, _, bound_s = collect(
+    scenario, _, _, bound_s, _ = collect(
         lambda: _load(case, needs_event=True),
         check_options,
         job.check if not seeds else lambda: None,
         lambda: _bound_seconds(bound, bound_time_limit),
+        lambda: check_workers(workers),
     )
     job = replace(job, bound_s=bound_s)
     if out is None and (resume or not as_json):
@@ -625,10 +643,11 @@ def worst(
     quiet: QuietOption = False,
 ) -> None:
     """The events of N elements that leave most unserved, whatever the response."""
+    from hybridopt.solvers.pool import check_workers
     from hybridopt.worst_output import worst_summary, worst_tables
 
     request = events.WorstRequest(case, k, elements, response, top, out, seed, force, as_json)
-    job = events.prepare_worst(request)
+    job, _ = collect(lambda: events.prepare_worst(request), lambda: check_workers(workers))
     result = events.run_worst(job, seed, workers, _progress(quiet))
     if as_json:
         _print_json(worst_summary(result))
@@ -656,11 +675,12 @@ def sample(
 ) -> None:
     """Events drawn from failure probabilities or fragility curves, and what they cost."""
     from hybridopt.sample_output import sample_summary, sample_tables
+    from hybridopt.solvers.pool import check_workers
 
     request = events.SampleRequest(
         case, n_events, response, plan, out, seed, resume, force, as_json
     )
-    job = events.prepare_sample(request)
+    job, _ = collect(lambda: events.prepare_sample(request), lambda: check_workers(workers))
 
     def tell(words: str) -> None:
         print(words, file=sys.stderr)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from hybridopt.errors import Finding, InputError
 from hybridopt.solvers.workers import Workers
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 Wanted = int | str | None  # processes (None: one per core), or dask://HOST:PORT
+DASK = "dask://"
+ANSWER_LIMIT_S = 3.0
 
 
 class Pool(Protocol[Item, Value]):
@@ -48,5 +52,45 @@ def pool_of(
     function, timeout_s, lost : as in :class:`hybridopt.solvers.workers.Workers`
     """
     if isinstance(workers, str):
-        raise NotImplementedError(workers)
+        from hybridopt.solvers.dask_workers import DaskWorkers
+
+        return DaskWorkers(function, workers, timeout_s=timeout_s, lost=lost)
     return Workers(function, workers or os.cpu_count() or 1, timeout_s=timeout_s, lost=lost)
+
+
+def read_workers(text: str) -> Wanted:
+    """What ``--workers`` asks for.
+
+    Raises
+    ------
+    ValueError
+        It is neither a number of processes nor the address of a scheduler.
+    """
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    host, colon, port = text.removeprefix(DASK).rpartition(":")
+    if text.startswith(DASK) and host and colon and port.isdecimal() and 0 < int(port) < 2**16:
+        return text
+    message = f"must be a number of processes, 1 or more, or {DASK}HOST:PORT, found {text!r}"
+    raise ValueError(message)
+
+
+def check_workers(workers: Wanted) -> None:
+    """Make sure that a cluster that is asked for can be used.
+
+    Raises
+    ------
+    InputError
+        See :func:`hybridopt.solvers.dask_workers.connect`.
+    """
+    if isinstance(workers, str):
+        host, _, port = workers.removeprefix(DASK).rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=ANSWER_LIMIT_S).close()
+        except OSError as error:
+            message = f"nothing answers there ({error.strerror or error}); "
+            message += "start a scheduler with: dask scheduler"
+            raise InputError([Finding(f"--workers {workers}", message)]) from error
+        from hybridopt.solvers.dask_workers import check_cluster
+
+        check_cluster(workers)

@@ -263,10 +263,11 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
     with suppress(EOFError, OSError):
         pipe.send_bytes(b"")  # ready
         while True:
-            pipe.send_bytes(_answer(function, pipe.recv()))
+            pipe.send_bytes(answer(function, pipe.recv()))
 
 
-def _answer(function: Callable[[Any], Any], item: Any) -> bytes:
+def answer(function: Callable[[Any], Any], item: Any) -> bytes:
+    """(True, value) or (False, exception), pickled."""
     try:
         return pickle.dumps((True, function(item)))
     except Exception as error:  # noqa: BLE001  (raised in the parent instead)

@@ -153,6 +153,7 @@ ONLY_IN = {
         "solvers.nsga2",
         "solvers.permutations",
     ],
+    "distributed": ["solvers.dask_workers"],
     "highspy": ["solvers.milp"],
     "cyipopt": ["solvers.ipopt", "solvers.available"],
 }
