@@ -223,8 +223,7 @@ def run_study(
             heard()
             run.stopped_because = f"{INTERRUPTED} in generation {len(run.log) - 1}"
         search.settle_ties(run)
-    if not run.best.ok:
-        raise HybridoptError("no plan could be dispatched; see the generation log")
+    _check_dispatched(run)
     check, best = _settled(check, run.best)
     dispatcher, dispatch = _dispatch(check.scenario, best.plan, evaluator.dispatcher, progress)
     verify_began = time.perf_counter()
@@ -246,6 +245,20 @@ def run_study(
     times = _times(run) | {"verify_s": verify_s, "wall_s": time.perf_counter() - began}
     found = (check, seed, method, run, plans, best, dispatch, dead, verification, times)
     return StudyResult(*found, bound, reasons)
+
+
+def _check_dispatched(run: Run[Plan, Evaluation]) -> None:
+    """Make sure that the best plan is not the one that does nothing for want of a solver."""
+    built = [value for value in run.cache.values() if _builds(value.plan)]
+    gave_up = sum(value.status == "failed" for value in built)
+    if not run.best.ok or (built and gave_up == len(built)):
+        message = f"none of the {len(built):,} plans could be dispatched: Ipopt gave up on "
+        message += f"{gave_up:,} of them; see [ipopt] in the case (max_iter, tol, log_file)"
+        raise HybridoptError(message)
+
+
+def _builds(plan: Plan) -> bool:
+    return bool(plan.branches or plan.new_lines or any(unit.rating_mw for unit in plan.units))
 
 
 def _bound(

@@ -465,6 +465,15 @@ def test_a_solver_that_gave_up_is_a_failure_not_infeasible(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+def test_doing_nothing_is_no_answer_where_the_solver_gave_up_on_every_plan(tmp_path):
+    """After this event all load is dark, which can be told without the solver."""
+    write_case(tmp_path, text=f"{SMALL_STUDY}\n[ipopt]\nmax_iter = 1\n")
+    done = hybridopt("run", "small.toml", folder=tmp_path)
+    assert done.code == 1
+    assert re.search(r"none of the (\d+) plans .*: Ipopt gave up on \1 of them", done.err)
+    assert not (tmp_path / "results" / "small-seed0" / "summary.json").exists()
+
+
 def test_no_load_connected_anywhere_is_refused_but_an_all_dead_grid_is_studied(tmp_path):
     """PowerModelsRestoration 53 (no load left) and 55 (everything damaged)."""
     write_case(tmp_path, text="[event]\nloads = [1, 2, 3]\n")
