@@ -118,7 +118,7 @@ def read_case(name_or_path: str | Path) -> Case:
     InputError
         With everything that is wrong with the case, each with its file, line and key.
     """
-    return _validate(read_source(name_or_path))
+    return case_of(read_source(name_or_path))
 
 
 def make_case(data: dict[str, Any], name: str = "case") -> Case:
@@ -134,7 +134,7 @@ def make_case(data: dict[str, Any], name: str = "case") -> Case:
     InputError
         With everything that is wrong with it.
     """
-    return _validate(source_of(data, name))
+    return case_of(source_of(data, name))
 
 
 def case_of_network(network: str) -> Case:
@@ -192,7 +192,8 @@ def _leave_out(data: dict[str, Any], path: KeyPath) -> bool:
     return holder.pop(str(path[0]), None) is not None
 
 
-def _validate(source: Source) -> Case:
+def case_of(source: Source) -> Case:
+    """Validate the tables of a source; raises InputError with everything that is wrong."""
     problems = list(find_contradictions(source.data))
     try:
         case = Case.model_validate(source.data)

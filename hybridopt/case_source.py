@@ -137,7 +137,7 @@ def source_of(data: dict[str, Any], name: str) -> Source:
     data : not altered; paths in it start at the working directory
     name : of the case, in results and messages
     """
-    return _complete(Source(Path(name), name, name, deepcopy(data)), chain=())
+    return complete(Source(Path(name), name, name, deepcopy(data)), chain=())
 
 
 def _find_file(name: str, folder: Path) -> tuple[Path, str] | str:
@@ -162,13 +162,18 @@ def _find_file(name: str, folder: Path) -> tuple[Path, str] | str:
 def _read_chain(file: Path, label: str, chain: tuple[Path, ...]) -> Source:
     name = file.parent.resolve().name if file.name == "case.toml" else file.stem
     source = Source(file, name, label)
-    source.data, lines = _read_toml(file, label)
+    source.data, lines = read_toml(file, label)
     source.places = {path: Place(file, label, line) for path, line in lines.items()}
-    return _complete(source, chain)
+    return complete(source, chain)
 
 
-def _complete(source: Source, chain: tuple[Path, ...]) -> Source:
-    """Add what the tables name: CSV files, and the case that they extend."""
+def complete(source: Source, chain: tuple[Path, ...]) -> Source:
+    """Add what the tables name: CSV files, and the case that they extend.
+
+    Parameters
+    ----------
+    chain : the files that extend one another up to this one
+    """
     source.findings.extend(_read_tables(source))
     parent = source.data.get("extends")
     if isinstance(parent, str):
@@ -203,7 +208,14 @@ def _read_parent(source: Source, name: str, chain: tuple[Path, ...]) -> Source:
     return _read_chain(*found, chain)
 
 
-def _read_toml(file: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+def read_toml(file: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """Read a TOML file: its tables, and the line of each key.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is not TOML.
+    """
     try:
         text = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:

@@ -22,6 +22,7 @@ from hybridopt import cli_reconfigure as feeders
 from hybridopt import cli_reliability as faults
 from hybridopt import cli_restore as repairs
 from hybridopt import cli_siting as siting
+from hybridopt import cli_sweep as studies
 from hybridopt.cases import (
     builtin_cases,
     feeder_files,
@@ -695,6 +696,68 @@ def sample(
 
 
 @app.command()
+def sweep(
+    study: Annotated[
+        Path, typer.Argument(help="TOML file of cases, events, budgets, seeds.", metavar="STUDY")
+    ],
+    out: OutOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what the result folder holds.")
+    ] = False,
+    workers: WorkersOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Many runs into one table: every case with every event, budget and seed."""
+    from hybridopt.sweep_output import sweep_tables
+
+    request = studies.Request(study, out, resume, force, workers, as_json)
+    job = studies.prepare(request)
+
+    def tell(words: str) -> None:
+        print(words, file=sys.stderr)
+
+    found = studies.run(job, request, _progress(quiet), tell)
+    if as_json:
+        _print_json(found["summary"])
+    elif not quiet:
+        for table in sweep_tables(found["sweep"]):
+            Console().print(table, highlight=False)
+        Console().print(f"Results: {request.folder}/report.html", highlight=False)
+    if found["summary"]["failed_runs"]:
+        _fail(1, f"{found['summary']['failed_runs']} of {found['summary']['runs']} runs failed.")
+
+
+@app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Result folders of run or sweep.", metavar="DIR...")
+    ],
+    out: OutOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Results side by side: one table, and with --out a page of plots."""
+    from hybridopt.compare import compare as read
+    from hybridopt.compare import compare_summary, compare_table, write_compare
+    from hybridopt.result_folder import check_folder
+
+    rows, _ = collect(
+        lambda: read(folders), lambda: None if out is None else check_folder(out, force=force)
+    )
+    if out is not None:
+        write_compare(rows, out)
+    if as_json:
+        _print_json(compare_summary(rows))
+    elif not quiet:
+        Console().print(compare_table(rows), highlight=False)
+        if out is not None:
+            Console().print(f"Results: {out}/report.html", highlight=False)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.", metavar="DIR")],
 ) -> None:
@@ -704,6 +767,7 @@ def report(
     from hybridopt.restore_report import is_restore, write_again
     from hybridopt.siting_report import is_siting
     from hybridopt.siting_report import write_again as write_siting_again
+    from hybridopt.study_report import write_again as write_studies_again
 
     if not (folder / "summary.json").is_file():
         raise InputError([Finding(str(folder), "holds no summary.json: not a result folder")])
@@ -712,7 +776,8 @@ def report(
     elif is_siting(folder):
         print(write_siting_again(folder))
     else:
-        print(write_events_report(folder) or write_report(folder))
+        again = write_events_report(folder) or write_studies_again(folder)
+        print(again or write_report(folder))
 
 
 @app.command()

@@ -33,6 +33,7 @@ FULL_SERVICE: tuple[dict[str, Any], ...] = (
     {"mu_init": 0.1, "tol": 1e-7, "bound_relax_factor": 1e-9},
     {"mu_init": 0.1, "tol": 1e-7, "bound_relax_factor": 1e-9, "mu_strategy": "adaptive"},
 )
+OUT_OF_ITERATIONS = "Maximum_Iterations_Exceeded"
 OUT_OF_TIME = ("Maximum_CpuTime_Exceeded", "Maximum_WallTime_Exceeded")
 
 
@@ -113,10 +114,11 @@ class StagedSolver:
         result = self.solve_running(state, stages, hold, expect_full, complete)
         if result.solution.ok or result.solution.message in OUT_OF_TIME:
             return result
-        return self._otherwise(state, stages, hold, complete) or result
+        return self._otherwise(result, state, stages, hold, complete) or result
 
     def _otherwise(
         self,
+        result: HourResult,
         state: State,
         stages: Sequence[Goals],
         hold: Mapping[str, float] | None,
@@ -124,6 +126,7 @@ class StagedSolver:
     ) -> HourResult | None:
         """Start elsewhere, then with units at rest; None where that fails too.
 
+        Units rest only where Ipopt ended by itself, not at the limit of its iterations.
         A result that ran out of time comes back as it is.
         """
         for options, start in other_starts(self.model, state, self.options):
@@ -131,6 +134,8 @@ class StagedSolver:
             found = again.solve_running(state, stages, hold, False, complete, start)
             if found.solution.ok or found.solution.message in OUT_OF_TIME:
                 return found
+        if result.solution.message == OUT_OF_ITERATIONS:
+            return None  # nothing says that the hour has no feasible point
         work = _Work()
         try:
             resting = idling(self.model, state, lambda hour: self._feasible(hour, hold, work))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hybridopt.errors import Finding, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 CHECKPOINT = "checkpoint.json"  # the search that is kept, or was
 RESULT_FILES = frozenset(
@@ -33,10 +33,11 @@ MORE_FILES = frozenset(  # of some results
         *("storage.csv", "steps.csv", "pareto.csv", "reliability.csv", "faults.csv"),
         *("schedule.csv", "service.csv", "shortfall.csv"),
         *("hours.csv", "n_minus_1.csv", "load.csv", "generation.csv", "plans.csv"),
-        "events.csv",
+        *("events.csv", "sweep.csv", "compare.csv"),
         *(f"{name}.svg" for name in PICTURES),
     }
 )
+FOLDERS = ("runs",)  # of some results; each of the folders in it is a result
 HALF_WRITTEN = f".{CHECKPOINT}"  # what may be left when a run was killed
 
 
@@ -62,7 +63,7 @@ def _obstacle(folder: Path, force: bool, resume: bool) -> str:
     if folder.is_symlink():
         return "is a symbolic link; give the folder itself"
     if folder.is_dir():
-        message = _held_obstacle(sorted(path.name for path in folder.iterdir()), force, resume)
+        message = _held_obstacle(folder, force, resume)
         if message:
             return message
     elif folder.exists():  # a name that is too long shows here
@@ -70,20 +71,32 @@ def _obstacle(folder: Path, force: bool, resume: bool) -> str:
     return _parent_obstacle(folder.absolute().parent)
 
 
-def _held_obstacle(held: list[str], force: bool, resume: bool) -> str:
+def _held_obstacle(folder: Path, force: bool, resume: bool) -> str:
     """What the files in a folder say against it."""
+    held = sorted(path.name for path in folder.iterdir())
     if held and resume and CHECKPOINT not in held:
         return f"holds no {CHECKPOINT}, so there is nothing to resume"
     if held and not (force or resume):
         if CHECKPOINT in held and "summary.json" not in held:
             return "holds an unfinished search: --resume goes on, --force starts again"
         return "exists already: give another --out, or --force to replace it"
-    foreign = [name for name in held if name not in RESULT_FILES | MORE_FILES | {HALF_WRITTEN}]
+    foreign = list(_foreign(folder))
     if foreign or (held and not {"summary.json", CHECKPOINT} & set(held)):
         shown = ", ".join((foreign or held)[:3]) + (", ..." if len(foreign or held) > 3 else "")
         option = "resume" if resume else "force"
         return f"holds more than an earlier result ({shown}), so --{option} won't replace it"
     return ""
+
+
+def _foreign(folder: Path) -> Iterator[str]:
+    """What is not part of a result, below a folder."""
+    for path in sorted(folder.iterdir()):
+        if path.name in FOLDERS and path.is_dir():
+            for run in sorted(path.iterdir()):
+                inside = _foreign(run) if run.is_dir() else [""]
+                yield from (f"{path.name}/{run.name}/{name}".rstrip("/") for name in inside)
+        elif path.is_dir() or path.name not in RESULT_FILES | MORE_FILES | {HALF_WRITTEN}:
+            yield path.name
 
 
 def _parent_obstacle(parent: Path) -> str:

@@ -17,6 +17,7 @@ from hybridopt.plan_search import objective_name
 from hybridopt.result_folder import CHECKPOINT, check_folder
 from hybridopt.solvers.search import Run
 from hybridopt.study import run_study
+from hybridopt.study_file import read_seeds as seeds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from hybridopt.progress import Progress
     from hybridopt.solvers.pool import Wanted
     from hybridopt.study import StudyResult
-
-MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -113,19 +112,10 @@ def read_seeds(text: str) -> list[int]:
     InputError
         It is something else, or names no seed or the same one twice.
     """
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
-            raise InputError([Finding("--seeds", f"must be like 0-9 or 0,3,5, found {text!r}")])
-        if int(last or first) - int(first) >= MOST_SEEDS:
-            message = f"names more than {MOST_SEEDS} seeds: {text!r}"
-            raise InputError([Finding("--seeds", message)])
-        seeds += range(int(first), int(last or first) + 1)
-    if not seeds or len(set(seeds)) < len(seeds):
-        message = f"must name every seed once, from low to high, found {text!r}"
-        raise InputError([Finding("--seeds", message)])
-    return seeds
+    try:
+        return seeds_of(text)
+    except ValueError as error:
+        raise InputError([Finding("--seeds", str(error))]) from error
 
 
 @dataclass(frozen=True)

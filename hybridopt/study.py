@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from hybridopt.solvers.pool import Wanted
 
 
+NOTHING_MW = 1e-3  # a plan that serves less serves nothing
+
+
 @dataclass(frozen=True, eq=False)
 class Check:
     """A case before any plan is looked at.
@@ -223,7 +226,8 @@ def run_study(
             heard()
             run.stopped_because = f"{INTERRUPTED} in generation {len(run.log) - 1}"
         search.settle_ties(run)
-    _check_dispatched(run)
+    dark_mw = check.dispatch.demand_mw[peak_row(check.dispatch)].sum() - NOTHING_MW
+    _check_dispatched(run, float(dark_mw))
     check, best = _settled(check, run.best)
     dispatcher, dispatch = _dispatch(check.scenario, best.plan, evaluator.dispatcher, progress)
     verify_began = time.perf_counter()
@@ -247,18 +251,14 @@ def run_study(
     return StudyResult(*found, bound, reasons)
 
 
-def _check_dispatched(run: Run[Plan, Evaluation]) -> None:
-    """Make sure that the best plan is not the one that does nothing for want of a solver."""
-    built = [value for value in run.cache.values() if _builds(value.plan)]
-    gave_up = sum(value.status == "failed" for value in built)
-    if not run.best.ok or (built and gave_up == len(built)):
-        message = f"none of the {len(built):,} plans could be dispatched: Ipopt gave up on "
-        message += f"{gave_up:,} of them; see [ipopt] in the case (max_iter, tol, log_file)"
+def _check_dispatched(run: Run[Plan, Evaluation], dark_mw: float) -> None:
+    """Make sure that the best plan is not one that leaves all dark for want of a solver."""
+    gave_up = sum(value.status == "failed" for value in run.cache.values())
+    serves = any(e.ok and e.values["unserved_peak_mw"] < dark_mw for e in run.cache.values())
+    if not run.best.ok or (gave_up and not serves):
+        message = f"Ipopt gave up on {gave_up:,} of {len(run.cache):,} plans, and no other serves "
+        message += "anything; see [ipopt] in the case (max_iter, tol, log_file)"
         raise HybridoptError(message)
-
-
-def _builds(plan: Plan) -> bool:
-    return bool(plan.branches or plan.new_lines or any(unit.rating_mw for unit in plan.units))
 
 
 def _bound(

@@ -30,6 +30,11 @@ def show(value: Any, digits: int = 2) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
+def exact(value: float | None) -> str:
+    """Write a number so that runs can be told apart: six digits or two decimals."""
+    return "-" if value is None else f"{value:,.6g}" if abs(value) < 1e3 else f"{value:,.2f}"
+
+
 def stages_table(stages: dict[str, dict[str, Any]]) -> Table:
     """The network at the peak hour, one row for each state."""
     table = titled_table(
@@ -187,9 +192,6 @@ def seeds_table(seeds: Seeds) -> Table:
         "Plans",
         "Time s",
     )
-
-    def exact(value: float | None) -> str:
-        return "-" if value is None else f"{value:,.6g}" if abs(value) < 1e3 else f"{value:,.2f}"
 
     for row in seeds.rows:
         table.add_row(

@@ -2,17 +2,21 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandapower as pp
 import pytest
 
-from hybridopt.errors import InputError, NoSolutionError
+from hybridopt.errors import HybridoptError, InputError, NoSolutionError
+from hybridopt.evaluate import Candidate, failed
+from hybridopt.grid import Plan
 from hybridopt.network_scenario import load_case
 from hybridopt.output import summary, write_study
 from hybridopt.progress import NoProgress
 from hybridopt.single_dispatch import dispatch_network, dispatch_summary
-from hybridopt.study import check_case, run_study
+from hybridopt.solvers.search import Run
+from hybridopt.study import _check_dispatched, check_case, run_study
 
 SMALL = {"extends": "ieee9", "genetic": {"population": 6, "generations": 1}}
 
@@ -248,3 +252,15 @@ def test_plans_that_tie_are_settled_by_the_next_objective():
     assert tied
     assert all(e.complete for e in tied)
     assert result.best.fitness[1] == min(e.fitness[1] for e in tied)
+
+
+def test_darkness_is_no_answer_where_the_solver_gave_up_on_what_would_serve():
+    """Load 10 MW; without a plan all of it is dark, which needs no solver."""
+    nothing = replace(failed(2, Candidate(Plan()), ""), status="optimal", fitness=(10.0, 0.0))
+    nothing = replace(nothing, values=nothing.values | {"unserved_peak_mw": 10.0})
+    line = failed(2, Candidate(Plan((3,))), "")
+    with pytest.raises(HybridoptError, match="gave up on 1 of 2 plans, and no other serves any"):
+        _check_dispatched(Run({Plan(): nothing, line.plan: line}), 9.999)
+    _check_dispatched(Run({Plan(): nothing}), 9.999)
+    lit = replace(nothing, values=nothing.values | {"unserved_peak_mw": 4.0})
+    _check_dispatched(Run({Plan(): lit, line.plan: line}), 9.999)

@@ -1,0 +1,348 @@
+"""Scripted studies: one table of many runs, whatever becomes of single ones; runs side by side."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandapower as pp
+import pandas as pd
+import pytest
+from command_line import PROGRAM, hybridopt, small_net, write_case
+
+from hybridopt.compare import compare
+from hybridopt.network_scenario import load_case
+from hybridopt.output import summary
+from hybridopt.solvers.pool import pool_of
+from hybridopt.study import run_study
+from hybridopt.study_file import read_study
+from hybridopt.study_groups import best_of_case, groups
+from hybridopt.study_rows import empty_row, study_row
+from hybridopt.sweep import Sweep, _lost, _run, _Task, load_sweep, run_sweep
+
+SMALL = f"""
+title = "Two events"
+cases = ["small.toml", "mine.toml"]
+seeds = "3"
+budgets = [10, 20]
+
+[set.load]
+curve = {[1.0] * 24}
+
+[set.genetic]
+mutation_rate = 0.3
+
+[[events]]
+name = "own"
+
+[[events]]
+name = "other"
+cases = ["small.toml"]
+lines = ["1-2"]
+"""
+MINE = 'extends = "small.toml"\n[limits]\nvm_min = 0.95\n'
+GIVES_UP = 'extends = "small.toml"\n[ipopt]\nmax_iter = 1\n'
+SECONDS = "wall_s"
+
+
+def write_study(folder, text=SMALL, mine=MINE):
+    write_case(folder)
+    (folder / "study.toml").write_text(text)
+    (folder / "mine.toml").write_text(mine)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def swept(folder):
+    """A sweep by the command, on two workers."""
+    done = hybridopt("sweep", "study.toml", "--workers", "2", "--quiet", folder=folder)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    return folder / "results" / "study-sweep"
+
+
+def table(folder):
+    """The rows of a sweep, without seconds."""
+    return pd.read_csv(folder / "sweep.csv").drop(columns=SECONDS)
+
+
+def test_every_case_has_every_event_budget_and_seed(swept):
+    rows = table(swept)
+    runs = [tuple(row) for row in rows[["case", "event", "budget", "seed"]].to_numpy().tolist()]
+    own = [(case, "own", b, s) for case in ("small", "mine") for b in (10, 20) for s in (3,)]
+    other = [("small", "other", b, s) for b in (10, 20) for s in (3,)]
+    assert sorted(runs) == sorted(own + other)
+    assert set(rows["status"]) <= {"optimal", "acceptable"}
+
+
+@pytest.mark.parametrize(
+    ("case", "event", "budget", "seed"), [("mine", "own", 20, 3), ("small", "other", 10, 3)]
+)
+def test_a_row_is_what_the_run_by_itself_gives(case, event, budget, seed, swept, folder):
+    changes = {"extends": str(folder / f"{case}.toml"), "budget": budget}
+    changes |= {"genetic": {"mutation_rate": 0.3}, "load": {"curve": [1.0] * 24}}
+    if event == "other":
+        changes["event"] = {"lines": ["1-2"]}
+    alone = study_row(summary(run_study(load_case(changes), seed=seed, workers=1)))
+    rows = table(swept)
+    mine = (rows["case"] == case) & (rows["event"] == event) & (rows["budget"] == budget)
+    (row,) = rows[mine & (rows["seed"] == seed)].to_dict("records")
+    for name in ("unserved_mwh", "plan_cost", "operating_cost", "loss_mwh", "min_vm_pu"):
+        assert row[name] == pytest.approx(alone[name], rel=1e-9, abs=1e-9)
+    for name in ("lines", "dg", "nlp_solves"):
+        assert (row[name] if row[name] == row[name] else "") == alone[name]
+
+
+def test_every_seed_is_run(folder):
+    (folder / "seeds.toml").write_text(SMALL.replace('"3"', '"0-2,7"'))
+    entries = load_sweep(folder / "seeds.toml").entries
+    assert [entry.seed for entry in entries] == [0, 1, 2, 7] * 6
+
+
+def test_each_run_has_a_result_folder_of_its_own(swept):
+    for row in table(swept).to_dict("records"):
+        found = json.loads((swept / row["folder"] / "summary.json").read_text())
+        assert found["dispatch"]["operating_cost"] == pytest.approx(row["operating_cost"])
+        assert "</html>" in (swept / row["folder"] / "report.html").read_text()
+
+
+def test_the_number_of_workers_changes_nothing(swept, folder):
+    sweep = run_sweep(load_sweep(folder / "study.toml"), workers=1)
+    names = [n for n in table(swept).columns if n != "folder"]
+    rows = pd.DataFrame(sweep.rows)[names]
+    pd.testing.assert_frame_equal(
+        rows.fillna("").reset_index(drop=True),
+        table(swept)[names].fillna(""),
+        check_dtype=False,
+        check_exact=False,
+        rtol=1e-12,
+    )
+
+
+@pytest.mark.slow
+def test_kill_9_and_resume_give_the_same(swept, folder):
+    out = folder / "killed"
+    command = (*PROGRAM, "sweep", "study.toml", "--workers", "2", "--quiet", "--out", out)
+    process = subprocess.Popen(command, cwd=folder, start_new_session=True)
+    until = time.monotonic() + 120
+    while not (out / "runs").exists() or len(list((out / "runs").iterdir())) < 3:
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    again = hybridopt("sweep", "study.toml", "--out", out, folder=folder)
+    assert "--resume goes on" in again.findings[0]
+    done = hybridopt("sweep", "study.toml", "--out", out, "--resume", "--json", folder=folder)
+    assert done.code == 0
+    assert 2 <= json.loads(done.out)["resumed"] < 6
+    pd.testing.assert_frame_equal(table(out), table(swept))
+
+
+def test_one_failure_never_stops_the_rest(tmp_path):
+    net = small_net()
+    net.bus.loc[1, ["min_vm_pu", "max_vm_pu"]] = 1.3, 1.4  # next to the external grid
+    write_study(tmp_path, SMALL.replace('"mine.toml"', '"bad.toml", "gives_up.toml"'), GIVES_UP)
+    pp.to_json(net, str(tmp_path / "bad.json"))
+    bad = 'extends = "small.toml"\nnetwork = "bad.json"\n[event]\nlines = ["1-2"]\n'
+    (tmp_path / "bad.toml").write_text(bad)
+    (tmp_path / "mine.toml").rename(tmp_path / "gives_up.toml")
+    text = (tmp_path / "study.toml").read_text()
+    (tmp_path / "study.toml").write_text(text.replace("[10, 20]", "[10]"))
+    done = hybridopt("sweep", "study.toml", "--out", "out", folder=tmp_path)
+    assert done.code == 1
+    assert "1 of 4 runs failed" in done.err
+    rows = table(tmp_path / "out").set_index(["case", "event"])
+    assert rows.loc[("small", "own"), "status"] in ("optimal", "acceptable")
+    assert rows.loc[("small", "other"), "status"] in ("optimal", "acceptable")
+    assert rows.loc[("gives_up", "own"), "status"] == "failed"
+    assert "Maximum_Iterations_Exceeded" in rows.loc[("gives_up", "own"), "message"]
+    assert rows.loc[("bad", "own"), "status"] == "infeasible"
+    assert "bus 1" in rows.loc[("bad", "own"), "message"]
+    assert "gives_up own 10 seed 3" in done.out
+    assert "Maximum_Iterations_Exceeded" in (tmp_path / "out" / "report.html").read_text()
+    # what failed is run again, the rest is not
+    again = hybridopt("sweep", "study.toml", "--out", "out", "--resume", "--json", folder=tmp_path)
+    assert (again.code, json.loads(again.out)["resumed"]) == (1, 3)
+
+
+def die_or_run(task):
+    if task.seed == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _run(task)
+
+
+def test_a_run_that_kills_its_processes_is_a_row(tmp_path):
+    scenario = load_case(write_case(tmp_path))
+    with pool_of(die_or_run, 2, lost=_lost) as pool:
+        found = list(pool.map([_Task(scenario, seed, False) for seed in range(3)]))
+    assert [one.row["status"] == "failed" for one in found] == [False, True, False]
+    assert found[1].row["message"] == "its worker process died twice"
+
+
+def test_an_exception_is_a_row(monkeypatch):
+    def crash(*_, **__):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("hybridopt.sweep.run_study", crash)
+    row = _run(_Task(None, 0, False)).row
+    assert (row["status"], row["message"]) == ("failed", "ZeroDivisionError: by zero")
+
+
+BAD = """
+cases = ["small.toml", "no_such_case"]
+seeds = "3-1"
+budgets = [10, -1]
+workers = 2
+
+[[events]]
+name = "a b"
+lines = ["5-6"]
+
+[[events]]
+name = "empty"
+"""
+
+
+def test_every_finding_of_the_study_is_listed(tmp_path):
+    write_study(tmp_path, BAD)
+    findings = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    for line, words in (
+        ("study.toml:3 seeds", "must name every seed once"),
+        ("study.toml:4 budgets[1]", "must be at least 0, found -1"),
+        ("study.toml:5 workers", "unknown key"),
+        ("study.toml:8 [events[0]] name", "found 'a b'"),
+        ("study.toml:11 [events[1]]", "removes nothing"),
+    ):
+        assert any(f.startswith(line) and words in f for f in findings), (line, findings)
+    assert not (tmp_path / "results").exists()
+
+
+def test_every_finding_of_the_cases_is_listed(tmp_path):
+    text = SMALL.replace('"mine.toml"', '"no_such_case", "mine.toml"')
+    write_study(tmp_path, text.replace("mutation_rate", "mutation_rat"), f"{MINE}vm_mix = 1\n")
+    findings = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    assert len(findings) == len(set(findings))
+    for words in ("no_such_case", "did you mean 'mutation_rate'?", "mine.toml:4 [limits] vm_mix"):
+        assert any(words in finding for finding in findings), (words, findings)
+    write_study(tmp_path, SMALL.replace('"1-2"', '"1-77"'))
+    (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    assert finding.startswith("study.toml:19 [event] lines[0]")
+
+
+def test_what_a_sweep_cannot_run_is_a_finding(tmp_path):
+    (tmp_path / "study.toml").write_text('cases = ["ieee14_siting", "case.toml"]\n')
+    (tmp_path / "case.toml").write_text('network = "case9"\n')
+    first, second = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    assert "is a siting study" in first
+    assert "[event] is missing" in second or "event: is missing" in second
+    (tmp_path / "study.toml").write_text('cases = ["small.toml"]\nset.budget = 3\n')
+    (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    assert "cannot hold 'budget'; give budgets instead" in finding
+    assert "cannot be read" in hybridopt("sweep", "none.toml", folder=tmp_path).findings[0]
+
+
+def test_an_output_that_exists_is_refused_and_foreign_files_are_never_lost(swept, folder):
+    finding = hybridopt("sweep", "study.toml", folder=folder).findings[0]
+    assert "exists already" in finding
+    mine = swept / "runs" / "small-own-10-seed3" / "notes.txt"
+    mine.write_text("mine")
+    try:
+        (finding,) = hybridopt("sweep", "study.toml", "--force", folder=folder).findings
+        assert "runs/small-own-10-seed3/notes.txt" in finding
+        assert mine.read_text() == "mine"
+    finally:
+        mine.unlink()
+
+
+def test_resume_after_a_change_runs_what_has_changed(tmp_path):
+    write_study(tmp_path, SMALL.replace("[10, 20]", "[20]"))
+    first = hybridopt("sweep", "study.toml", "--out", "o", "--json", "--quiet", folder=tmp_path)
+    assert first.code == 0
+    (tmp_path / "mine.toml").write_text(MINE.replace("0.95", "0.96"))
+    again = hybridopt("sweep", "study.toml", "--out", "o", "--resume", "--json", folder=tmp_path)
+    assert json.loads(again.out)["resumed"] == 2  # of 3
+    kept = (tmp_path / "o" / "checkpoint.json").read_text()
+    (tmp_path / "o" / "checkpoint.json").write_text(kept.replace("0.0", "0.5", 1))
+    (finding,) = hybridopt(
+        "sweep", "study.toml", "--out", "o", "--resume", folder=tmp_path
+    ).findings
+    assert "is damaged" in finding
+
+
+def test_compare_reads_runs_seeds_and_sweeps(swept, folder):
+    seeds = ("run", "mine.toml", "--seeds", "0-1", "--quiet", "--out", "seeds")
+    assert hybridopt(*seeds, folder=folder).code == 0
+    one = swept / "runs" / "small-own-10-seed3"
+    done = hybridopt("compare", swept, one, "seeds", "--json", "--out", "side", folder=folder)
+    rows = json.loads(done.out)["rows"]
+    assert len(rows) == 6 + 2  # the single run is among those of the sweep
+    assert {row["folder"] for row in rows} >= {str(one), "seeds/seed0", "seeds/seed1"}
+    written = pd.read_csv(folder / "side" / "compare.csv")
+    assert list(written["operating_cost"]) == pytest.approx([r["operating_cost"] for r in rows])
+    served = json.loads(done.out)["served"]
+    day = pd.read_csv(one / "buses.csv")
+    expected = (day["demand_mw"] - day["shed_mw"].fillna(0)).groupby(day["hour"]).sum()
+    label = "small-own-10-seed3"
+    assert next(run["mw"] for run in served if run["label"] == label) == pytest.approx(
+        list(expected)
+    )
+    page = (folder / "side" / "report.html").read_text()
+    assert hybridopt("report", folder / "side").code == 0
+    assert (folder / "side" / "report.html").read_text() == page
+    page = (swept / "report.html").read_text()
+    assert hybridopt("report", swept).code == 0
+    assert (swept / "report.html").read_text() == page
+
+
+def test_compare_lists_every_folder_that_is_no_result(swept, tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "summary.json").write_text("{")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "summary.json").write_text('{"command": "sample"}')
+    done = hybridopt("compare", swept, "broken", "gone", "other", folder=tmp_path)
+    assert [
+        words in finding
+        for words, finding in zip(
+            ("is not JSON", "is not there", "of sample"), done.findings, strict=True
+        )
+    ] == [True] * 3
+
+
+def row(case, seed, unserved, cost, status="optimal"):
+    known = {"budget": 1.0, "currency": "USD", "plan_cost": 1.0, "loss_mwh": 0.0, SECONDS: 1.0}
+    known |= {"fully_served": unserved == 0, "event": "own"}
+    return empty_row(
+        case=case, seed=seed, unserved_mwh=unserved, operating_cost=cost, status=status, **known
+    )
+
+
+def test_the_best_of_a_case_serves_most_then_costs_least():
+    rows = [
+        row("a", 0, 0.0, 5.0),
+        row("a", 1, 0.0, 4.0),
+        row("a", 2, 1.0, 1.0),
+        row("a", 3, None, None, "failed"),
+        row("b", 0, 7.0, 9.0),
+    ]
+    assert best_of_case(rows) == [False, True, False, False, True]
+    first, second = groups(rows)
+    assert (first["runs"], first["solved"], first["fully_served"]) == (4, 3, 2)
+    assert (first["best_run_operating_cost"], first["best_operating_cost"]) == (4.0, 1.0)
+    assert (first["median_operating_cost"], first["worst_operating_cost"]) == (4.0, 5.0)
+    assert second["reached_best"] == 1
+
+
+def test_compare_and_sweep_work_from_python(folder):
+    study = read_study(folder / "study.toml")
+    assert [(v.case.name, v.event, v.budget) for v in study.variants][-1] == ("mine", "own", 20)
+    whole = load_sweep(folder / "study.toml")
+    done = run_sweep(Sweep("one", "", whole.entries[:1], [None]), folder=Path(folder / "one"))
+    (found,) = compare([folder / "one" / "runs" / whole.entries[0].name])
+    assert found["unserved_mwh"] == done.rows[0]["unserved_mwh"]
