@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hybridopt.case import Case, case_of
 from hybridopt.case_fields import NOT_EMPTY, NonNegative, Table, Whole, refuse_repeats
@@ -47,10 +54,16 @@ def read_seeds(text: str) -> list[int]:
     return seeds
 
 
-def _known_seeds(seeds: tuple[int, ...] | str) -> tuple[int, ...]:
-    found = tuple(read_seeds(seeds)) if isinstance(seeds, str) else seeds
-    refuse_repeats(found, "seed")
-    return found
+def _seed_list(seeds: Any) -> Any:
+    """A list of what may be written as text, or as one number."""
+    if isinstance(seeds, str):
+        return read_seeds(seeds)
+    return [seeds] if isinstance(seeds, int) else seeds
+
+
+def _once_each(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    refuse_repeats(seeds, "seed")
+    return seeds
 
 
 def _once(values: Any) -> Any:
@@ -84,8 +97,10 @@ class StudyFile(Table):
     """One line for the report."""
     cases: Annotated[tuple[str, ...], NOT_EMPTY, AfterValidator(_once)]
     """Built-in cases, or paths from this file."""
-    seeds: Annotated[tuple[Whole, ...] | str, NOT_EMPTY, AfterValidator(_known_seeds)] = (0,)
-    """A list, or text such as "0-9"."""
+    seeds: Annotated[
+        tuple[Whole, ...], BeforeValidator(_seed_list), NOT_EMPTY, AfterValidator(_once_each)
+    ] = (0,)
+    """A list, a number, or text such as "0-9"."""
     budgets: Annotated[tuple[NonNegative, ...], NOT_EMPTY, AfterValidator(_once)] | None = None
     """Each takes the place of the cases' own; theirs if not given."""
     events: tuple[StudyEvent, ...] = ()
@@ -170,7 +185,7 @@ def read_study(path: str | Path) -> Study:
         variants.append(Variant(case, name, case.budget))
     if findings:
         raise InputError(findings)
-    return Study(file.stem, study.title, variants, tuple(study.seeds))  # type: ignore[arg-type]
+    return Study(file.stem, study.title, variants, study.seeds)
 
 
 def _variants(study: StudyFile) -> Iterator[tuple[int, int | None, int | None]]:
@@ -179,8 +194,10 @@ def _variants(study: StudyFile) -> Iterator[tuple[int, int | None, int | None]]:
     if study.budgets is not None:
         budgets = list(range(len(study.budgets)))
     for case, name in enumerate(study.cases):
-        fitting = [k for k, e in enumerate(study.events) if e.cases is None or name in e.cases]
-        for event in fitting or [None]:
+        events: list[int | None] = [
+            k for k, e in enumerate(study.events) if e.cases is None or name in e.cases
+        ]
+        for event in events or [None]:
             for budget in budgets:
                 yield case, event, budget
 
