@@ -21,6 +21,7 @@ from hybridopt.report_svg import (
     nice_ticks,
     tick_decimals,
 )
+from hybridopt.study_rows import amount
 
 if TYPE_CHECKING:
     from hybridopt.study_groups import Rows
@@ -63,7 +64,7 @@ def _scatter(width: float, rows: Rows) -> Canvas:
     frame = Frame(canvas, x, Scale(*nice_range(0.0, top), 320, head))
     frame.y_axis("Unserved over the day, MWh")
     for row in rows:
-        tip = f"{_label(row)}, budget {row['budget']:g}, seed {row['seed']}: "
+        tip = f"{_label(row)}, budget {amount(row['budget'])}, seed {row['seed']}: "
         tip += f"{row['unserved_mwh']:,.4g} MWh, {row['plan_cost']:,.4g} {row['currency']}"
         at: Look = {"cx": x(row["plan_cost"]), "cy": frame.y(row["unserved_mwh"]), "r": 5}
         fill = colours[_label(row)]
@@ -101,7 +102,7 @@ def _bars(width: float, found: Rows, name: str, unit: str) -> Canvas:
         y = top + k * ROW
         value, low, high = (row[f"{which}_{name}"] for which in ("median", "best", "worst"))
         shown = fixed(value, decimals_for([value]))
-        words = f"{_label(row)}, budget {row['budget']:g} {row['currency']}: {shown}"
+        words = f"{_label(row)}, budget {amount(row['budget'])} {row['currency']}: {shown}"
         canvas.text(x.start, y + 14, words, fill=INK)
         wide = x(value) - x.start
         if wide > 0.05:

@@ -43,6 +43,11 @@ def empty_row(**known: Any) -> dict[str, Any]:
     return dict.fromkeys(NAMES) | known
 
 
+def amount(budget: float) -> str:
+    """A budget as short as can be without becoming another one."""
+    return f"{budget:.15g}"
+
+
 def study_row(found: dict[str, Any]) -> dict[str, Any]:
     """The row of a run.
 

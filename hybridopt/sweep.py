@@ -27,7 +27,7 @@ from hybridopt.solvers.available import ipopt_version
 from hybridopt.solvers.pool import pool_of
 from hybridopt.study import run_study
 from hybridopt.study_file import read_study
-from hybridopt.study_rows import empty_row, study_row
+from hybridopt.study_rows import amount, empty_row, study_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ def load_sweep(path: str | Path) -> Sweep:
             ] = None
         digest = fingerprint(scenario)
         for seed in study.seeds:
-            name = f"{case.name}-{variant.event}-{variant.budget:g}-seed{seed}"
+            name = f"{case.name}-{variant.event}-{amount(variant.budget)}-seed{seed}"
             key = hashlib.sha256(f"{name} {digest} {case!r}".encode()).hexdigest()
             entries.append(Entry(name, variant.event, scenario, seed, key))
     names = [entry.name for entry in entries]
@@ -148,6 +148,8 @@ def _run(task: _Task) -> _Outcome:
     began = time.perf_counter()
     try:
         result = run_study(task.scenario, seed=task.seed, workers=1)
+        if result.reasons is None:  # Ctrl-C after the search, which ends a run but not the others
+            raise KeyboardInterrupt
         row = plain(study_row(summary(result)))
         return _Outcome(row, _files(result) if task.with_files else {})
     except NoSolutionError as error:
@@ -206,6 +208,7 @@ class SweepStore:
     def add(self, entry: Entry, row: dict[str, Any], files: dict[str, bytes]) -> None:
         """Keep a row and its run's files."""
         if files:
+            self.drop(f"{RUNS}/{entry.name}")
 
             def fill(fresh: Path) -> None:
                 for name, content in files.items():
@@ -214,6 +217,20 @@ class SweepStore:
             replace_folder(self.folder / RUNS / entry.name, fill)
         self.rows[entry.key] = row
         self.save()
+
+    def drop(self, folder: str) -> None:
+        """Forget, on disk too, a row whose files are about to go: those of a changed run."""
+        kept = {key: row for key, row in self.rows.items() if row["folder"] != folder}
+        if len(kept) < len(self.rows):
+            self.rows = kept
+            self.save()
+
+    def known(self, entry: Entry) -> dict[str, Any] | None:
+        """The row of an entry; None where it failed, or its files are gone."""
+        row = self.rows.get(entry.key)
+        if row is None or row["status"] == "failed":
+            return None
+        return row if (self.folder / row["folder"]).is_dir() else None
 
     def save(self) -> None:
         """Write the file now."""
@@ -254,7 +271,7 @@ def run_sweep(
     ----------
     folder : where rows and files are kept as they come, checked before (see
         :func:`hybridopt.result_folder.check_folder`); an earlier result in it goes
-    resume : keep the rows that ``folder`` holds, but for runs that failed
+    resume : keep the rows that ``folder`` holds, but for runs that failed or whose files are gone
     workers : processes, one per core by default, or a Dask scheduler. The result doesn't depend
         on it.
 
@@ -272,9 +289,7 @@ def run_sweep(
         store.clear()
     if store is not None:
         store.save()
-    known = {} if store is None else store.rows
-    rows = [known.get(entry.key) for entry in sweep.entries]
-    rows = [None if row is None or row["status"] == "failed" else row for row in rows]
+    rows = [None if store is None else store.known(entry) for entry in sweep.entries]
     waiting = [k for k, row in enumerate(rows) if row is None]
     resumed = len(rows) - len(waiting)
     pool: Pool[_Task, _Outcome] = pool_of(_run, workers, lost=_lost)

@@ -9,7 +9,7 @@ import pandas as pd
 from hybridopt.output import versions, write_json
 from hybridopt.study_groups import counts, groups, is_solved
 from hybridopt.study_report import write_sweep_report
-from hybridopt.study_rows import NAMES
+from hybridopt.study_rows import NAMES, amount
 from hybridopt.tables import exact, show, titled_table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def sweep_tables(sweep: Sweep) -> Iterator[Any]:
     )
     for row in found["groups"]:
         table.add_row(
-            f"{row['case']} {row['event']} {row['budget']:g} {row['currency']}",
+            f"{row['case']} {row['event']} {amount(row['budget'])} {row['currency']}",
             f"{row['fully_served']} of {row['runs']}",
             f"{row['reached_best']} of {row['runs']}",
             *(exact(row[f"best_run_{n}"]) for n in ("unserved_mwh", "plan_cost", "operating_cost")),
@@ -74,7 +74,7 @@ def sweep_tables(sweep: Sweep) -> Iterator[Any]:
         for column in why.columns[1:]:
             column.justify = "left"
         for row in without[:FEW]:
-            name = f"{row['case']} {row['event']} {row['budget']:g} seed {row['seed']}"
+            name = f"{row['case']} {row['event']} {amount(row['budget'])} seed {row['seed']}"
             why.add_row(name, row["status"], row["message"])
         if len(without) > FEW:
             why.add_row(f"and {len(without) - FEW} more", "", "")
