@@ -13,7 +13,7 @@ from hybridopt.output import write_json
 from hybridopt.result_folder import replace_folder
 from hybridopt.study_groups import best_of_case, is_solved
 from hybridopt.study_report import write_compare_report
-from hybridopt.study_rows import NAMES, study_row
+from hybridopt.study_rows import NAMES, amount, study_row
 from hybridopt.tables import exact, show, titled_table
 
 if TYPE_CHECKING:
@@ -58,20 +58,25 @@ def compare(folders: Iterable[str | Path]) -> list[dict[str, Any]]:
 
 def _rows_of(folder: Path) -> list[dict[str, Any]]:
     found = _summary(folder)
-    if found.get("command") == "sweep":
-        rows = found["rows"]
-        return [
-            row | {"folder": str(folder / row["folder"]) if row["folder"] else ""} for row in rows
-        ]
-    if "seeds" in found:
-        return [row for seed in found["seeds"] for row in _rows_of(folder / f"seed{seed['seed']}")]
     try:
+        if found.get("command") == "sweep":
+            return [_row_of_sweep(row, folder) for row in found["rows"]]
+        if "seeds" in found:
+            each = [folder / f"seed{int(seed['seed'])}" for seed in found["seeds"]]
+            return [row for run in each for row in _rows_of(run)]
         return [study_row(found) | {"folder": str(folder)}]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         kind = found.get("command") or found.get("method")
         what = f" but of {kind}" if isinstance(kind, str) else ""
         message = f"holds a result that is not of a run or a sweep{what}"
+        if kind == "sweep":
+            message = "is damaged: its summary.json is not as a sweep writes it"
         raise InputError([Finding(str(folder), message)]) from error
+
+
+def _row_of_sweep(row: dict[str, Any], folder: Path) -> dict[str, Any]:
+    known = {name: row[name] for name in NAMES}
+    return known | {"folder": str(folder / row["folder"]) if row["folder"] else ""}
 
 
 def _summary(folder: Path) -> dict[str, Any]:
@@ -101,8 +106,12 @@ def served_by_hour(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             break
         if not row["folder"] or not path.is_file():
             continue
-        buses = pd.read_csv(path)
-        hourly = (buses["demand_mw"] - buses["shed_mw"].fillna(0.0)).groupby(buses["hour"]).sum()
+        try:
+            buses = pd.read_csv(path)
+            served = buses["demand_mw"] - buses["shed_mw"].fillna(0.0)
+        except (KeyError, TypeError, ValueError):  # not as a run writes it: a page without a line
+            continue
+        hourly = served.groupby(buses["hour"]).sum()
         label = Path(row["folder"]).name
         curves.append({"label": label, "mw": [float(mw) for mw in hourly]})
     return curves
@@ -141,7 +150,8 @@ def compare_table(rows: list[dict[str, Any]]) -> Table:
         *("Dispatch\ncost", "Lowest\npu"),
     )
     for row, is_best in zip(rows, best_of_case(rows), strict=True):
-        name = f"{row['case']} {row['event']} {row['budget']:g} {row['currency']} {row['seed']}"
+        money = f"{amount(row['budget'])} {row['currency']}"
+        name = f"{row['case']} {row['event']} {money} {row['seed']}"
         if not is_solved(row):
             table.add_row(f"  {name}", row["status"], "", "", "", "")
             continue

@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
+from types import SimpleNamespace as Namespace
 
 import pandapower as pp
 import pandas as pd
@@ -20,7 +21,7 @@ from hybridopt.study import run_study
 from hybridopt.study_file import read_study
 from hybridopt.study_groups import best_of_case, groups
 from hybridopt.study_rows import empty_row, study_row
-from hybridopt.sweep import Sweep, _lost, _run, _Task, load_sweep, run_sweep
+from hybridopt.sweep import Entry, Sweep, SweepStore, _lost, _run, _Task, load_sweep, run_sweep
 
 SMALL = f"""
 title = "Two events"
@@ -155,7 +156,8 @@ def test_one_failure_never_stops_the_rest(tmp_path):
     (tmp_path / "mine.toml").rename(tmp_path / "gives_up.toml")
     text = (tmp_path / "study.toml").read_text()
     (tmp_path / "study.toml").write_text(text.replace("[10, 20]", "[10]"))
-    done = hybridopt("sweep", "study.toml", "--out", "out", folder=tmp_path)
+    command = ("sweep", "study.toml", "--workers", "1", "--out", "out")
+    done = hybridopt(*command, folder=tmp_path)
     assert done.code == 1
     assert "1 of 4 runs failed" in done.err
     rows = table(tmp_path / "out").set_index(["case", "event"])
@@ -168,7 +170,7 @@ def test_one_failure_never_stops_the_rest(tmp_path):
     assert "gives_up own 10 seed 3" in done.out
     assert "Maximum_Iterations_Exceeded" in (tmp_path / "out" / "report.html").read_text()
     # what failed is run again, the rest is not
-    again = hybridopt("sweep", "study.toml", "--out", "out", "--resume", "--json", folder=tmp_path)
+    again = hybridopt(*command, "--resume", "--json", folder=tmp_path)
     assert (again.code, json.loads(again.out)["resumed"]) == (1, 3)
 
 
@@ -178,6 +180,7 @@ def die_or_run(task):
     return _run(task)
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_processes_is_a_row(tmp_path):
     scenario = load_case(write_case(tmp_path))
     with pool_of(die_or_run, 2, lost=_lost) as pool:
@@ -263,16 +266,15 @@ def test_an_output_that_exists_is_refused_and_foreign_files_are_never_lost(swept
 
 def test_resume_after_a_change_runs_what_has_changed(tmp_path):
     write_study(tmp_path, SMALL.replace("[10, 20]", "[20]"))
-    first = hybridopt("sweep", "study.toml", "--out", "o", "--json", "--quiet", folder=tmp_path)
+    command = ("sweep", "study.toml", "--workers", "1", "--out", "o")
+    first = hybridopt(*command, "--json", "--quiet", folder=tmp_path)
     assert first.code == 0
     (tmp_path / "mine.toml").write_text(MINE.replace("0.95", "0.96"))
-    again = hybridopt("sweep", "study.toml", "--out", "o", "--resume", "--json", folder=tmp_path)
+    again = hybridopt(*command, "--resume", "--json", folder=tmp_path)
     assert json.loads(again.out)["resumed"] == 2  # of 3
     kept = (tmp_path / "o" / "checkpoint.json").read_text()
     (tmp_path / "o" / "checkpoint.json").write_text(kept.replace("0.0", "0.5", 1))
-    (finding,) = hybridopt(
-        "sweep", "study.toml", "--out", "o", "--resume", folder=tmp_path
-    ).findings
+    (finding,) = hybridopt(*command, "--resume", folder=tmp_path).findings
     assert "is damaged" in finding
 
 
@@ -343,6 +345,82 @@ def test_compare_and_sweep_work_from_python(folder):
     study = read_study(folder / "study.toml")
     assert [(v.case.name, v.event, v.budget) for v in study.variants][-1] == ("mine", "own", 20)
     whole = load_sweep(folder / "study.toml")
-    done = run_sweep(Sweep("one", "", whole.entries[:1], [None]), folder=Path(folder / "one"))
+    one = Sweep("one", "", whole.entries[:1], [None])
+    done = run_sweep(one, folder=folder / "one", workers=1)
     (found,) = compare([folder / "one" / "runs" / whole.entries[0].name])
     assert found["unserved_mwh"] == done.rows[0]["unserved_mwh"]
+
+
+def test_a_row_is_forgotten_when_its_files_go(tmp_path):
+    store, row = SweepStore(tmp_path), {"status": "optimal", "folder": "runs/same"}
+    before, after = (Entry("same", "own", None, 0, key) for key in ("before", "after"))
+    store.add(before, row | {"seed": 1}, {"summary.json": b"1"})
+    assert store.known(before)["seed"] == 1
+    store.add(after, row | {"seed": 2}, {"summary.json": b"2"})
+    again = SweepStore(tmp_path)
+    again.load()
+    assert (again.known(before), again.known(after)["seed"]) == (None, 2)
+    shutil.rmtree(tmp_path / "runs" / "same")
+    assert again.known(after) is None
+
+
+@pytest.mark.slow
+def test_a_run_that_changes_and_changes_back_keeps_row_and_files_together(tmp_path):
+    """The row comes from the folder that it names, even where that folder was written over."""
+    write_study(tmp_path, SMALL.replace("[10, 20]", "[20]").replace(', "mine.toml"', ""))
+    study, sweep = tmp_path / "study.toml", ("sweep", "study.toml", "--workers", "1", "--out", "o")
+    price = "[set]\nvalue_of_lost_load = 2000.0\n\n[set.load]"
+    ways = (study.read_text(), study.read_text().replace("[set.load]", price))
+    for k in (0, 1, 0):
+        study.write_text(ways[k])
+        done = hybridopt(*sweep, "--resume", "--json", folder=tmp_path)
+        for row in json.loads(done.out)["rows"]:
+            found = json.loads((tmp_path / "o" / row["folder"] / "summary.json").read_text())
+            assert row["unserved_cost"] == found["dispatch"]["unserved_cost"]
+    assert json.loads(done.out)["resumed"] == 0
+    gone = tmp_path / "o" / row["folder"]
+    shutil.rmtree(gone)
+    done = hybridopt(*sweep, "--resume", "--json", folder=tmp_path)
+    assert json.loads(done.out)["resumed"] == 1  # of 2
+    assert (gone / "summary.json").is_file()
+
+
+def test_ctrl_c_after_a_search_ends_the_sweep(monkeypatch):
+    """A run swallows it there and does without its reasons."""
+    monkeypatch.setattr("hybridopt.sweep.run_study", lambda *_, **__: Namespace(reasons=None))
+    with pytest.raises(KeyboardInterrupt):
+        _run(_Task(None, 0, False))
+
+
+def test_budgets_that_differ_late_are_runs_of_their_own(tmp_path):
+    write_study(tmp_path, 'cases = ["small.toml"]\nseeds = 2\nbudgets = [1234567, 1234568, 0.5]\n')
+    entries = load_sweep(tmp_path / "study.toml").entries
+    assert [entry.name for entry in entries] == [
+        f"small-own-{budget}-seed2" for budget in ("1234567", "1234568", "0.5")
+    ]
+
+
+@pytest.mark.parametrize("seeds", ["1.5", "true", "[1.5]", '"x"'])
+def test_seeds_that_are_none_are_one_finding(seeds, tmp_path):
+    write_study(tmp_path, f'cases = ["small.toml"]\nseeds = {seeds}\n')
+    (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    assert finding.startswith("study.toml:2 seeds")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"command": "sweep"}',
+        '{"command": "sweep", "rows": [{"folder": ""}]}',
+        '{"command": "sweep", "rows": [3]}',
+        '{"seeds": 3}',
+        '{"seeds": [{"seed": "../x"}]}',
+    ],
+)
+def test_a_damaged_summary_is_a_finding(text, tmp_path):
+    (tmp_path / "summary.json").write_text(text)
+    (finding,) = hybridopt("compare", tmp_path).findings
+    assert finding.startswith(str(tmp_path))
+    if "sweep" in text:
+        (finding,) = hybridopt("report", tmp_path).findings
+        assert "is damaged" in finding
