@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import time
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace as Namespace
 
 import pandapower as pp
@@ -114,12 +116,13 @@ def test_each_run_has_a_result_folder_of_its_own(swept):
 
 
 def test_the_number_of_workers_changes_nothing(swept, folder):
-    sweep = run_sweep(load_sweep(folder / "study.toml"), workers=1)
+    entries = load_sweep(folder / "study.toml").entries[1:4]
+    sweep = run_sweep(Sweep("some", "", entries, [None] * 3), workers=1)
     names = [n for n in table(swept).columns if n != "folder"]
     rows = pd.DataFrame(sweep.rows)[names]
     pd.testing.assert_frame_equal(
         rows.fillna("").reset_index(drop=True),
-        table(swept)[names].fillna(""),
+        table(swept)[names].fillna("")[1:4].reset_index(drop=True),
         check_dtype=False,
         check_exact=False,
         rtol=1e-12,
@@ -264,6 +267,15 @@ def test_an_output_that_exists_is_refused_and_foreign_files_are_never_lost(swept
         mine.unlink()
 
 
+def test_the_page_shows_the_study_that_stands_beside_it():
+    docs = Path(__file__).parents[1] / "docs"
+    shown = (docs / "sweep.md").read_text().split("```toml\n")[1].split("```")[0]
+    assert tomllib.loads(shown) == tomllib.loads((docs / "study.toml").read_text())
+    study = read_study(docs / "study.toml")
+    assert len(study.variants) * len(study.seeds) == 8
+
+
+@pytest.mark.slow
 def test_resume_after_a_change_runs_what_has_changed(tmp_path):
     write_study(tmp_path, SMALL.replace("[10, 20]", "[20]"))
     command = ("sweep", "study.toml", "--workers", "1", "--out", "o")
@@ -279,7 +291,7 @@ def test_resume_after_a_change_runs_what_has_changed(tmp_path):
 
 
 def test_compare_reads_runs_seeds_and_sweeps(swept, folder):
-    seeds = ("run", "mine.toml", "--seeds", "0-1", "--quiet", "--out", "seeds")
+    seeds = ("run", "mine.toml", "--seeds", "0-1", "--workers", "1", "--quiet", "--out", "seeds")
     assert hybridopt(*seeds, folder=folder).code == 0
     one = swept / "runs" / "small-own-10-seed3"
     done = hybridopt("compare", swept, one, "seeds", "--json", "--out", "side", folder=folder)
