@@ -54,6 +54,7 @@ def allocation_summary(result: Allocation) -> dict[str, Any]:
         "generations": max(len(result.log) - 1, 0),
         "stopped_because": result.stopped_because,
         "pareto": result.front or None,
+        "pareto_objectives": list(result.front_names) or None,
         "n_minus_1": result.outages or None,
         "refinement": result.refinement,
         "verification": result.verification,

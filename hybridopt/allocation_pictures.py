@@ -131,7 +131,8 @@ def _shade(share: float) -> str:
 def _marks(canvas: Canvas, result: Allocation, state: str, x: Floats, y: Floats) -> None:
     """Buses with their names, and two marks at each point."""
     grid, day = result.network.grid, _day(result, state)
-    position = {bus: b for b, bus in enumerate(grid.bus_id)}
+    # A bus behind a closed switch is one with its neighbour.
+    place = result.network.active[result.network.arrays.at]
     energy = {}
     for kind in ("load", "generation"):
         order = result.order(kind, day)
@@ -145,7 +146,7 @@ def _marks(canvas: Canvas, result: Allocation, state: str, x: Floats, y: Floats)
         if grid.n_bus <= MANY:
             canvas.text(x[b], y[b] - 10, str(grid.bus_id[b]), text_anchor="middle", font_size=11)
     for k, bus in enumerate(result.points):
-        b = position[bus]
+        b = place[k]
         for kind, colour, side in (("load", LOAD, -1), ("generation", GENERATION, 1)):
             r = 9.0 * float(np.sqrt(energy[kind][k] / largest))
             tip = f"{kind} at bus {bus}: {fixed(float(energy[kind][k]), 4)} MWh"

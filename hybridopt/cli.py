@@ -762,22 +762,9 @@ def report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.", metavar="DIR")],
 ) -> None:
     """Write the HTML report of a result folder again."""
-    from hybridopt.events_report import write_events_report
-    from hybridopt.report import write_report
-    from hybridopt.restore_report import is_restore, write_again
-    from hybridopt.siting_report import is_siting
-    from hybridopt.siting_report import write_again as write_siting_again
-    from hybridopt.study_report import write_again as write_studies_again
+    from hybridopt.report_again import write_again
 
-    if not (folder / "summary.json").is_file():
-        raise InputError([Finding(str(folder), "holds no summary.json: not a result folder")])
-    if is_restore(folder):
-        print(write_again(folder))
-    elif is_siting(folder):
-        print(write_siting_again(folder))
-    else:
-        again = write_events_report(folder) or write_studies_again(folder)
-        print(again or write_report(folder))
+    print(write_again(folder))
 
 
 @app.command()

@@ -451,6 +451,12 @@ def test_command_writes_a_folder_and_prints_json(tmp_path: Path) -> None:
     assert net.res_line.loading_percent.max() == pytest.approx(
         hours.max_line_loading_percent.max(), rel=1e-5
     )
+    page, after = (out / "report.html").read_text(), (out / "network_after.svg").read_text()
+    (out / "report.html").unlink()
+    (out / "network_after.svg").unlink()
+    assert hybridopt("report", str(out)).code == 0
+    assert (out / "report.html").read_text() == page
+    assert (out / "network_after.svg").read_text() == after
     again = hybridopt("allocate", "lv18", *small, "--out", str(out))
     assert again.code == 2
     assert "exists already" in again.err
@@ -512,6 +518,27 @@ def test_kw_given_as_mw_is_warned_of(tmp_path: Path) -> None:
     assert "are these kW?" in done.err.replace("\n", " ")
     assert done.code == 3
     assert "no power flow" in done.err
+
+
+def test_report_again_of_idle_points_front_and_batteries(tmp_path: Path) -> None:
+    load = write(tmp_path / "load.csv", "hour,a,b", "1,0.4,0.2", "2,0.1,0.3")
+    generation = write(tmp_path / "generation.csv", "hour,sun", "1,0.2", "2,0.0")
+    net, out = tmp_path / "net.json", tmp_path / "out"
+    pp.to_json(meshed_net(), str(net))
+    done = hybridopt(
+        "allocate", net, "--load", load, "--generation", generation, "--out", out,
+        "--points", "1,2,3,5", "--pareto", "line_loading,losses", "--batteries", "2:0.1:0.2",
+        "--n-1", "--quiet",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    page = (out / "report.html").read_text()
+    assert hybridopt("report", str(out)).code == 0
+    assert (out / "report.html").read_text() == page
+    (out / "hours.csv").unlink()
+    lacking = hybridopt("report", str(out))
+    assert lacking.code == 2
+    assert "hours.csv: is missing" in lacking.err
+    assert (out / "report.html").read_text() == page
 
 
 def test_own_network_and_case_file(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from hybridopt.report_svg import nice_range, nice_ticks
 from hybridopt.report_text import event_sentence
 from hybridopt.report_units import unit_powers
 from hybridopt.report_verified import verdict
+from tests.command_line import hybridopt
 
 STAGES = """stage,bus,x,y,load_mw,served_mw,unserved_mw,vm_pu,energised,reason
 before_event,1,0,0,0.0,0.0,0.0,1.02,True,
@@ -544,3 +545,28 @@ def test_dispatch_alone_has_its_report(folder: Path) -> None:
     assert "Lowest voltage 0.9800 pu bus 10 2" in text
     assert "Highest loading 60.0 % branch 2-10 2" in text
     assert "genetic" not in page
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("reconfigure", "civanlar16"), "give the command again with --force"),
+        (("reliability", "rbts2"), "hybridopt reliability writes tables, no report"),
+        (("ed", "unit3", "--demand", "850"), "hybridopt ed writes tables, no report"),
+    ],
+)
+def test_folders_that_have_no_report_to_write_again(
+    tmp_path: Path, command: tuple[str, ...], words: str
+) -> None:
+    out = tmp_path / "out"
+    assert hybridopt(*command, "--out", out, "--quiet").code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    (finding,) = hybridopt("report", out).findings
+    assert words in finding
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_several_seeds_have_reports_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text('{"reached_best": 2, "seeds": []}')
+    (finding,) = hybridopt("report", tmp_path).findings
+    assert "give one of its folders, such as seed0" in finding
