@@ -24,6 +24,7 @@ PACKAGES = {
     "DEAP": "deap",
     "numba": "numba",
     "pandas": "pandas",
+    "HiGHS": "highspy",
 }
 BANNER = re.compile(r"This is Ipopt version ([\d.]+),? running with linear solver (.+?)\.?\n")
 

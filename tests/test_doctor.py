@@ -1,5 +1,6 @@
 """The doctor finds what is missing and names the command that mends it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ def test_this_environment_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert "To mend it" not in printed
     for part in ("Ipopt", "MUMPS", "Pyomo", "pandapower", "DEAP", "numba", "pandas", "cyipopt"):
         assert part in printed
+    assert re.search(r"HiGHS +1\.\d", printed)
 
 
 def test_ipopt_is_the_one_that_runs() -> None:
@@ -92,11 +94,12 @@ def test_wrong_version_of_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<3" in check.mend
 
 
-def test_absent_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "deap", None)
-    check = by_name()["DEAP"]
+@pytest.mark.parametrize(("name", "module"), [("DEAP", "deap"), ("HiGHS", "highspy")])
+def test_absent_package(monkeypatch: pytest.MonkeyPatch, name: str, module: str) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    check = by_name()[name]
     assert not check.ok
-    assert "deap>=" in check.mend
+    assert f"{module}>=" in check.mend
 
 
 def test_conda_gets_condas_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
