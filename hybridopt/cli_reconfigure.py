@@ -50,7 +50,8 @@ Fault = Annotated[
 ]
 Units = Annotated[int, typer.Option("--dg", min=0, help="Generators to place.", metavar="N")]
 PowerFactor = Annotated[
-    float, typer.Option("--dg-pf", help="Least power factor of generators.", metavar="PF")
+    float,
+    typer.Option("--dg-pf", help="Reactive power to tan(acos(PF)) times the rating.", metavar="PF"),
 ]
 Penetration = Annotated[
     float,

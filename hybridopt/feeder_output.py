@@ -183,7 +183,8 @@ def _switching(result: Reconfiguration, found: dict[str, Any]) -> Iterator[Any]:
 
     def ends(m: int) -> str:
         f, t = feeder.bus_name[feeder.branch_from[m]], feeder.bus_name[feeder.branch_to[m]]
-        return f"{feeder.branch_name[m]} ({f}-{t})"
+        name, both = str(feeder.branch_name[m]), f"{f}-{t}"
+        return name if f" {both} " in f" {name} " else f"{name} ({both})"
 
     if result.fault:
         yield f"Fault: {', '.join(ends(m) for m in result.fault)}"

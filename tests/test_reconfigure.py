@@ -53,6 +53,18 @@ def test_the_contract_s_keys():
     assert found["verification"]["max_loss_difference_kw"] < 1e-6
 
 
+def test_names_that_say_their_ends_are_printed_once(tmp_path):
+    net = read_network("civanlar16")
+    ends = zip(net.line.from_bus, net.line.to_bus, strict=True)
+    net.line["name"] = [f"line {f}-{t}" for f, t in ends]
+    net.line.loc[net.line.index[-1], "name"] = "tie"
+    pp.to_json(net, str(tmp_path / "net.json"))
+    printed = hybridopt("reconfigure", tmp_path / "net.json", "--out", tmp_path / "out").out
+    assert "Open: line 8-10, line 9-11\nClose: line 5-11, line 10-14\n" in printed
+    printed = hybridopt("reconfigure", "civanlar16", "--out", tmp_path / "own").out
+    assert "Close: 14 (5-11), 15 (10-14)\n" in printed
+
+
 def test_pandapower_s_own_net_gives_the_same():
     found = summary("case33bw")
     assert found["open_branches"] == [7, 9, 14, 32, 37]
