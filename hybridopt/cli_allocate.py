@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Network = Annotated[
     str,
     typer.Argument(
-        help="Built-in case (lv18), TOML file with \\[allocation], or network (pandapower built-in, "
-        ".json, .xlsx, MATPOWER .m, CSV pair) together with --generation and --load.",
+        help="Built-in case (lv18), TOML file with \\[allocation], or network (pandapower "
+        "built-in, .json, .xlsx, MATPOWER .m, CSV pair) together with --generation and --load.",
         metavar="CASE_OR_NETWORK",
     ),
 ]
