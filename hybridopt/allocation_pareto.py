@@ -10,8 +10,7 @@ import numpy as np
 from hybridopt.allocation_goal import NAMES, Goal, in_units
 from hybridopt.allocation_search import EXCHANGES, OrderOperators
 from hybridopt.solvers.injections import ITERATIONS, VIOLATION
-from hybridopt.solvers.nsga2 import spread
-from hybridopt.tree_pareto import non_dominated
+from hybridopt.solvers.nsga2 import non_dominated, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,6 +18,7 @@ from rich.console import Console
 from hybridopt import __version__
 from hybridopt import cli_allocate as allocation
 from hybridopt import cli_events as events
+from hybridopt import cli_pareto as fronts
 from hybridopt import cli_reconfigure as feeders
 from hybridopt import cli_reliability as faults
 from hybridopt import cli_restore as repairs
@@ -167,6 +168,15 @@ def run(
         float | None,
         typer.Option("--bound-time-limit", help="For --bound; default: 300.", metavar="SECONDS"),
     ] = None,
+    pareto: Annotated[
+        str | None,
+        typer.Option(
+            "--pareto",
+            help="Plans that none beats in all of these objectives, such as "
+            "unserved_mwh,plan_cost,operating_cost.",
+            metavar="LIST",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what the result folder holds.")
     ] = False,
@@ -179,6 +189,12 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Both stages: reconfigure, dispatch over 24 hours, verify, report; or a siting study."""
+    if pareto is not None:
+        others: dict[str, Any] = {"--seeds": seeds, "--exhaustive": exhaustive, "--bound": bound}
+        others |= {"--bound-time-limit": bound_time_limit, "--resume": resume, "--verbose": verbose}
+        asked = fronts.Request(pareto, out, seed, workers, force, as_json, others)
+        _run_front(case, asked, quiet)
+        return
     if siting.is_siting(case):
         _bound_seconds(bound, bound_time_limit, is_siting=True)
         options = (exhaustive, resume, force, verbose, as_json)
@@ -218,6 +234,24 @@ def run(
         _run_seeds(scenario, job, several, progress, as_json, quiet)
     else:
         _run_once(scenario, job, progress, as_json, quiet)
+
+
+def _run_front(case: str, request: fronts.Request, quiet: bool) -> None:
+    from hybridopt.plan_front_output import front_summary, front_tables
+
+    def load() -> Any:
+        if siting.is_siting(case):
+            raise InputError([Finding("--pareto", "is for restoration plans, not for siting")])
+        return _load(case, needs_event=True)
+
+    prepared = fronts.prepare(request, load)
+    result = fronts.run(prepared, request, _progress(quiet))
+    if request.as_json:
+        _print_json(front_summary(result))
+    elif not quiet:
+        for table in front_tables(result, prepared.folder):
+            Console().print(table, highlight=False)
+        Console().print(f"Results: {prepared.folder}/report.html", highlight=False)
 
 
 def _bound_seconds(

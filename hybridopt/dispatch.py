@@ -16,7 +16,7 @@ import numpy as np
 from hybridopt.compiled import RELAXED, CompiledDispatch, State
 from hybridopt.errors import HybridoptError, NoSolutionError
 from hybridopt.grid import Plan, apply_plan, branch_scale
-from hybridopt.hours import OUT_OF_TIME, StagedSolver
+from hybridopt.hours import OUT_OF_TIME, Resting, StagedSolver
 from hybridopt.infeasible import GAVE_UP, excess_of, explain
 from hybridopt.levels import Levels, available, links_hours
 from hybridopt.linked import solve_linked, with_free_storage
@@ -214,6 +214,7 @@ class Dispatcher:
         results: dict[int, HourResult] = {}
         full = False  # heavy hours first: ask how much can be served before trying all of it
         nearby: Solution | None = None
+        rest: Resting | None = None
         for level in self.order if levels is None else levels:
             state = self.state(plan, np.array([level]))
             state.dt[:] = 1.0
@@ -223,8 +224,10 @@ class Dispatcher:
                 expect_full=full,
                 complete=complete,
                 nearby=nearby,
+                rest=rest,
                 thorough=self.thorough,
             )
+            rest = Resting.between(state, result.state) or rest
             if self.has_pieces:
                 result = settle_pieces(self.hour, result, stages, thorough=self.thorough)
             full = result.unserved_mwh == 0.0

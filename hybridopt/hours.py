@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hybridopt.compiled import CompiledDispatch, State
     from hybridopt.solvers.ipopt import Solution
 
+    Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
 
 Goals = dict[str, float]
@@ -58,6 +59,25 @@ class HourResult:
     reached: bool = True
 
 
+@dataclass(frozen=True)
+class Resting:
+    """What stands still in an hour: generators, (n_gen,), and distributed ones, (n_site,)."""
+
+    gens: Bools
+    sites: Bools
+
+    @staticmethod
+    def between(asked: State, found: State) -> Resting | None:
+        """What stands still in a single hour that was not asked to; None where nothing does."""
+        gens = asked.gen_on[0] & ~found.gen_on[0]
+        sites = asked.site_on & ~found.site_on
+        return Resting(gens, sites) if gens.any() or sites.any() else None
+
+    def of(self, state: State) -> State:
+        """The same at rest in another hour."""
+        return replace(state, gen_on=state.gen_on & ~self.gens, site_on=state.site_on & ~self.sites)
+
+
 class StagedSolver:
     """Solves the hours of a compiled model lexicographically.
 
@@ -82,6 +102,7 @@ class StagedSolver:
         expect_full: bool = True,
         complete: bool = True,
         nearby: Solution | None = None,
+        rest: Resting | None = None,
         thorough: bool = False,
     ) -> HourResult:
         """Pursue the goals of a single hour one after the other, earlier values held.
@@ -95,6 +116,7 @@ class StagedSolver:
         expect_full : try to serve everything at once, before asking how much can be served
         complete : pursue later goals also where not everything can be served
         nearby : solution of a neighbouring hour of the same plan, to start from
+        rest : what stood still in another hour of the same plan, for want of a feasible point
         thorough : try hard to serve everything before shedding is thought of
 
         Returns
@@ -114,6 +136,10 @@ class StagedSolver:
         result = self.solve_running(state, stages, hold, expect_full, complete)
         if result.solution.ok or result.solution.message in OUT_OF_TIME:
             return result
+        if rest is not None and result.solution.message != OUT_OF_ITERATIONS:
+            tried = self.solve_running(rest.of(state), stages, hold, False, complete)
+            if tried.solution.ok:
+                return tried
         return self._otherwise(result, state, stages, hold, complete) or result
 
     def _otherwise(

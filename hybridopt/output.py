@@ -21,6 +21,7 @@ from hybridopt.solvers.available import ipopt_version
 from hybridopt.study import economics, peak_row
 
 if TYPE_CHECKING:
+    from hybridopt.grid import Plan
     from hybridopt.network_scenario import Scenario
     from hybridopt.result import Dispatch
     from hybridopt.stages import Stage
@@ -61,10 +62,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def plan_dict(result: StudyResult) -> dict[str, Any]:
-    """The plan with what it costs; DG powers are those of the peak hour."""
-    scenario, plan = result.scenario, result.best.plan
-    grid, space = scenario.grid, scenario.space
-    dispatch, row = result.dispatch, peak_row(result.dispatch)
+    """The best plan with what it costs; DG powers are those of the peak hour."""
+    return described_plan(result.scenario, result.best.plan, result.dispatch)
+
+
+def described_plan(scenario: Scenario, plan: Plan, dispatch: Dispatch) -> dict[str, Any]:
+    """A plan with what it costs; DG powers are those of the peak hour."""
+    grid, space, row = scenario.grid, scenario.space, peak_row(dispatch)
     lines = []
     for candidate in space.candidates:
         if candidate.branch in plan.branches:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridopt.errors import Finding, InputError
 from hybridopt.events_report import write_events_report
+from hybridopt.plan_front_report import write_again as write_front_again
 from hybridopt.report import write_report
 from hybridopt.restore_report import is_restore
 from hybridopt.restore_report import write_again as write_restore_again
@@ -51,7 +52,8 @@ def write_again(folder: Path) -> Path:
         from hybridopt.allocation_report import write_allocation_report
 
         return write_allocation_report(read_allocation(folder), folder)
-    return write_events_report(folder) or write_studies_again(folder) or write_report(folder)
+    known = write_events_report(folder) or write_studies_again(folder) or write_front_again(folder)
+    return known or write_report(folder)
 
 
 def _summary(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -38,6 +39,8 @@ MORE_FILES = frozenset(  # of some results
     }
 )
 FOLDERS = ("runs",)  # of some results; each of the folders in it is a result
+PLANS = "plans"  # of some results; point01.json and so on in it
+_POINT = re.compile(r"point\d+\.json")
 HALF_WRITTEN = f".{CHECKPOINT}"  # what may be left when a run was killed
 
 
@@ -95,6 +98,9 @@ def _foreign(folder: Path) -> Iterator[str]:
             for run in sorted(path.iterdir()):
                 inside = _foreign(run) if run.is_dir() else [""]
                 yield from (f"{path.name}/{run.name}/{name}".rstrip("/") for name in inside)
+        elif path.name == PLANS and path.is_dir():
+            names = sorted(plan.name for plan in path.iterdir())
+            yield from (f"{PLANS}/{name}" for name in names if not _POINT.fullmatch(name))
         elif path.is_dir() or path.name not in RESULT_FILES | MORE_FILES | {HALF_WRITTEN}:
             yield path.name
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hybridopt.errors import Finding, InputError
 from hybridopt.feeder_goal import PARTS, operations
-from hybridopt.solvers.nsga2 import spread
+from hybridopt.solvers.nsga2 import non_dominated, spread
 from hybridopt.solvers.radial import ITERATIONS, LOSS, VIOLATION, WITHIN, evaluate
 from hybridopt.tree_proof import all_batches
 from hybridopt.tree_search import TreeOperators, improved
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 POPULATION, GENERATIONS = 64, 80
-SAME = 1e-9  # relative difference of two objectives that is none
 
 
 def read_objectives(text: str) -> tuple[str, ...]:
@@ -85,18 +84,6 @@ def _objectives(trees: FeederTrees, opens: Ints, measures: Floats, names: Sequen
         for name in names
     ]
     return np.column_stack(columns)
-
-
-def non_dominated(points: Floats) -> Ints:
-    """Rows that no other row beats or equals in everything; the first of equals; by columns."""
-    order = np.lexsort(points.T[::-1])
-    kept: list[int] = []
-    for row in order:
-        point = points[row]
-        room = SAME * np.abs(point)
-        if not any((points[k] <= point + room).all() for k in kept):
-            kept.append(int(row))
-    return np.array(kept, dtype=np.int64)
 
 
 def _exact(

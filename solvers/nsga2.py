@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from deap import base, tools
 
 from hybridopt.solvers.dice import own_random
@@ -12,7 +13,10 @@ from hybridopt.solvers.dice import own_random
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
 CROSSOVER, MUTATION = 0.5, 0.7
+SAME = 1e-9  # relative difference of two objectives that is none
 
 
 class _Fitness(base.Fitness):  # type: ignore[misc]
@@ -33,7 +37,7 @@ def spread(
     n_objectives: int,
     generations: int,
     seed: int,
-    report: Callable[[], None] = lambda: None,
+    report: Callable[[], bool | None] = lambda: None,
 ) -> None:
     """Breed towards the front; what was found is what ``measure`` saw.
 
@@ -41,7 +45,7 @@ def spread(
     ----------
     first : genomes of the first population, a multiple of 4
     measure : ``n_objectives`` values to minimise of each genome
-    report : called after each generation
+    report : called after each generation; what it breeds is enough where it says True
     """
     fitness = type("Fitness", (_Fitness,), {"weights": (-1.0,) * n_objectives})
     rng = random.Random(seed)
@@ -67,4 +71,17 @@ def spread(
                     child = mutate(child, rng)
                 children.append(_Individual(child, fitness))
             population = tools.selNSGA2(population + measured(children), size)
-            report()
+            if report():
+                break
+
+
+def non_dominated(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rows that no other row beats or equals in everything; the first of equals; by columns."""
+    order = np.lexsort(points.T[::-1])
+    kept: list[int] = []
+    for row in order:
+        point = points[row]
+        room = SAME * np.abs(point)
+        if not any((points[k] <= point + room).all() for k in kept):
+            kept.append(int(row))
+    return np.array(kept, dtype=np.int64)

@@ -10,8 +10,9 @@ from hybridopt.network import read_network
 from hybridopt.network_feeder import feeder_from_net
 from hybridopt.progress import NoProgress
 from hybridopt.solvers.generational import ALIKE, GenerationalOptions
+from hybridopt.solvers.nsga2 import non_dominated
 from hybridopt.solvers.radial import ITERATIONS, LOSS, VIOLATION, evaluate
-from hybridopt.tree_pareto import non_dominated, pareto_front
+from hybridopt.tree_pareto import pareto_front
 from hybridopt.tree_proof import all_batches, best_of_all
 from hybridopt.tree_search import search_trees
 

@@ -1,0 +1,165 @@
+"""Report of a front of plans: one page that opens offline, from the summary alone."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from hybridopt.plots import NARROW, Chart, both
+from hybridopt.report import fill_page, save_page
+from hybridopt.report_format import count, duration, fixed, scientific
+from hybridopt.report_svg import (
+    LEFT,
+    PAPER,
+    SERVED,
+    Canvas,
+    Frame,
+    Look,
+    Scale,
+    legend,
+    nice_range,
+    nice_ticks,
+    tick_decimals,
+)
+from hybridopt.report_tables import Table, numbers, words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHADES = ("#08306b", "#2171b5", "#6baed6", "#c6dbef")  # a quarter of the points each
+HEIGHT, GAP = 280.0, 90.0
+
+
+def write_front_report(found: dict[str, Any], folder: Path) -> Path:
+    """Write ``report.html``.
+
+    Parameters
+    ----------
+    found : what :func:`hybridopt.plan_front_output.front_summary` gives
+    """
+    rows, names = found["front"], found["objectives"]
+    content = {
+        "title": found["title"] or found["case"],
+        "byline": [found["case"], f"seed {found['seed']}", duration(found["wall_s"])],
+        "lead": _lead(found),
+        "charts": [("The front", front_chart(found))],
+        "tables": [_table(found, rows, names)],
+        "facts_list": [
+            ("Plans evaluated", fixed(found["evaluations"], 0)),
+            ("Plans that could not be dispatched", fixed(found["failed_plans"], 0)),
+            ("Nonlinear programs", fixed(found["nlp_solves"], 0)),
+            ("Generations", fixed(len(found["generations"]), 0)),
+            ("Hours verified by pandapower", fixed(found["verification"]["hours_checked"], 0)),
+            (
+                "Largest mismatch",
+                f"{scientific(found['verification']['max_mismatch_mva'])} MVA",
+            ),
+            ("Time", duration(found["wall_s"])),
+        ],
+    }
+    return save_page(fill_page("events.html", content), folder)
+
+
+def write_again(folder: Path) -> Path | None:
+    """Write the report of a result folder again; None where it is not one of these."""
+    try:
+        found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        is_front = found["command"] == "pareto"
+    except (ValueError, KeyError, TypeError):
+        return None
+    return write_front_report(found, folder) if is_front else None
+
+
+def pictures(found: dict[str, Any]) -> dict[str, Chart]:
+    """Pictures to be written as files, by name."""
+    return {"pareto_front": front_chart(found)}
+
+
+def _lead(found: dict[str, Any]) -> list[str]:
+    whole = len(found["front"]) + found["left_out"]
+    names = " against ".join(_words(name) for name in found["objectives"])
+    lead = [f"{count(whole, 'plan')} within the budget that none beats in all of {names}."]
+    lead.append("What can be served is served: a plan sheds no load to save money.")
+    if found["left_out"]:
+        lead.append(
+            f"{len(found['front'])} of them are listed, dispatched over the day and verified; "
+            f"{found['left_out']} that lie closest to others are left out."
+        )
+    if found["dispatch_mode"] == "winner":
+        lead.append("The search looked at the peak hour; the day is in the table.")
+    first = found["front"][0]["plan"]
+    lead.append(f"Any point in full: hybridopt dispatch {found['case']} --plan {first}")
+    return lead
+
+
+def _words(name: str) -> str:
+    return {"unserved_mwh": "unserved energy", "unserved_peak_mw": "unserved power"}.get(
+        name, name.replace("_", " ").replace(" mwh", "")
+    )
+
+
+def _table(found: dict[str, Any], rows: list[dict[str, Any]], names: list[str]) -> Table:
+    columns = [words("Point", [row["point"] for row in rows])]
+    columns += [numbers(_words(n), found["units"][n], [row[n] for row in rows]) for n in names]
+    money = found["currency"]
+    columns += [
+        numbers("Unserved", "MWh", [row["day"]["unserved_mwh"] for row in rows], group="The day"),
+        numbers(
+            "Dispatch cost", money, [row["day"]["operating_cost"] for row in rows], group="The day"
+        ),
+        numbers("Losses", "MWh", [row["day"]["loss_mwh"] for row in rows], group="The day"),
+        words("Lines", [", ".join(map(str, row["lines"])) for row in rows]),
+        words(
+            "Generation, bus: MW",
+            [", ".join(f"{u['bus']}: {u['max_p_mw']:.4g}" for u in row["dg"]) for row in rows],
+        ),
+    ]
+    return Table("Plans of the front", columns)
+
+
+def front_chart(found: dict[str, Any]) -> Chart:
+    """Every pair of objectives; with three of them the shade is the one that has no axis."""
+    return both(lambda width: _front(width, found))
+
+
+def _front(width: float, found: dict[str, Any]) -> Canvas:
+    rows, names = found["front"], found["objectives"]
+    canvas = Canvas(width, 0, f"front-{width:.0f}", "Pareto front")
+    head = 12.0
+    for first, second in combinations(names, 2):
+        third = next((name for name in names if name not in (first, second)), None)
+        colours = [SERVED] * len(rows) if third is None else _shades(rows, third)
+        if third is not None:
+            shown = ["least", "less", "more", "most"]
+            items = [
+                ("box", shade, f"{word} {_words(third)}" if k in (0, 3) else word)
+                for k, (shade, word) in enumerate(zip(SHADES, shown, strict=True))
+            ]
+            head = legend(canvas, head, items)
+        top = head + 34
+        us, vs = ([float(row[name]) for row in rows] for name in (second, first))
+        x = Scale(*nice_range(min(us), max(us), 6), LEFT, width - 30)
+        frame = Frame(canvas, x, Scale(*nice_range(min(vs), max(vs), 5), top + HEIGHT, top))
+        frame.y_axis(f"{_words(first).capitalize()}, {found['units'][first]}")
+        for u, v, colour, row in zip(us, vs, colours, rows, strict=True):
+            tip = f"point {row['point']}: "
+            tip += ", ".join(f"{_words(n)} {row[n]:,.6g} {found['units'][n]}" for n in names)
+            spot: Look = {"cx": x(u), "cy": frame.y(v), "r": 5.0}
+            canvas.add("circle", tip=tip, fill=colour, stroke=PAPER, **spot)
+        ticks = nice_ticks(x.low, x.high, 6 if width > NARROW else 3)
+        places = [(t, fixed(t, tick_decimals(ticks))) for t in ticks]
+        frame.x_axis(places, f"{_words(second)}, {found['units'][second]}")
+        head = top + HEIGHT + GAP - 40
+    canvas.height = head
+    return canvas
+
+
+def _shades(rows: list[dict[str, Any]], name: str) -> list[str]:
+    """A colour for each row, by the quarter of the points in which its value lies."""
+    values = [row[name] for row in rows]
+    order = sorted(range(len(rows)), key=lambda k: values[k])
+    shades = [""] * len(rows)
+    for place, k in enumerate(order):
+        shades[k] = SHADES[min(4 * place // len(rows), 3)]
+    return shades

@@ -1,0 +1,186 @@
+"""The front of plans: beside every choice there is, single-objective runs and the dispatch."""
+
+import json
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import SMALL_STUDY, hybridopt, write_case
+
+from hybridopt.evaluate import Evaluator
+from hybridopt.network_scenario import load_case
+from hybridopt.plan_front import LEVELS, NAMES, ChoiceEvaluator, FrontSearch, run_front, thinned
+from hybridopt.progress import NoProgress
+from hybridopt.study import run_study
+
+DAY = f"[load]\ncurve = {[1.0] * 24}\n"  # hours alike are solved once
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("front")
+    write_case(folder, text=f"{SMALL_STUDY}\n{DAY}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scenario(folder):
+    return load_case(folder / "small.toml")
+
+
+@pytest.fixture(scope="module")
+def found(scenario):
+    return run_front(scenario, workers=1)
+
+
+def beaten(point, others):
+    """Whether another is better in one objective and as good in all, beyond rounding."""
+    room = 1e-4 + 1e-6 * abs(point)
+    return any(np.all(o <= point + room) and np.any(o < point - 2 * room) for o in others)
+
+
+def every_choice(scenario):
+    """Values of every plan with every level of the budget and goal, by a plain loop."""
+    case, space = scenario.case, scenario.space
+    found = []
+    for plan in space.every():
+        for level, after in product(
+            range(1, LEVELS + 1), (("plan_cost", "operating_cost"), ("operating_cost", "plan_cost"))
+        ):
+            budget = space.budget * level / LEVELS
+            within = replace(space, budget=budget)
+            if not within.affordable(plan):
+                continue
+            goals = tuple({name: 1.0} for name in ("unserved_mwh", *after))
+            evaluator = Evaluator(
+                scenario.damaged,
+                within,
+                scenario.horizon,
+                replace(scenario.settings, objectives=goals),
+                case.dispatch_mode,
+            )
+            evaluator.share(scenario_dispatcher(scenario, evaluator))
+            evaluation = evaluator.evaluate(plan)
+            if evaluation.ok:
+                known = evaluation.values  # noqa: PD011
+                found.append([known[name] for name in NAMES])
+    return np.array(found)
+
+
+_COMPILED = {}
+
+
+def scenario_dispatcher(scenario, evaluator):
+    """The models of the first evaluator, with the goals of another."""
+    key = str(evaluator.settings.objectives)
+    if key not in _COMPILED:
+        _COMPILED[key] = Evaluator(
+            scenario.damaged,
+            evaluator.space,
+            scenario.horizon,
+            evaluator.settings,
+            evaluator.mode,
+        ).dispatcher
+    return _COMPILED[key]
+
+
+def test_the_front_is_that_of_every_choice(scenario, found):
+    everything = every_choice(scenario)
+    points = np.array([point.objectives for point in found.points])
+    assert found.left_out == 0
+    for point in points:
+        assert not beaten(point, everything)
+    exact = [row for row in everything if not beaten(row, everything)]
+    for row in exact:
+        assert any(np.allclose(row, point, rtol=2e-5, atol=1e-4) for point in points), row
+
+
+def test_no_point_beats_another_and_doing_nothing_is_among_them(found):
+    points = np.array([point.objectives for point in found.points])
+    assert not any(beaten(point, np.delete(points, k, axis=0)) for k, point in enumerate(points))
+    assert len(np.unique(points, axis=0)) == len(points)
+    assert 0.0 in points[:, NAMES.index("plan_cost")]
+
+
+@pytest.mark.parametrize(
+    "goals", [("unserved_mwh", "operating_cost"), ("unserved_mwh", "plan_cost")]
+)
+def test_ends_are_what_single_searches_find(goals, folder, found):
+    case = {"extends": str(folder / "small.toml"), "objectives": list(goals)}
+    best = run_study(load_case(case), workers=1).best.values  # noqa: PD011
+    columns = [NAMES.index(name) for name in goals]
+    points = sorted(tuple(point.objectives[k] for k in columns) for point in found.points)
+    assert points[0] == pytest.approx(tuple(best[n] for n in goals), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_number_of_workers_changes_nothing(scenario, found):
+    again = run_front(scenario, workers=2)
+    assert [p.objectives for p in again.points] == [p.objectives for p in found.points]
+    assert again.evaluations == found.evaluations
+
+
+def test_a_point_is_what_dispatch_makes_of_its_plan(folder):
+    asked = ("run", "small.toml", "--pareto", ",".join(NAMES), "--out", "front", "--workers", "1")
+    done = hybridopt(*asked, folder=folder)
+    assert done.code == 0
+    assert "hybridopt dispatch small --plan front/plans/point01.json" in done.out
+    out = folder / "front"
+    summary = json.loads((out / "summary.json").read_text())
+    table = pd.read_csv(out / "pareto.csv")
+    assert list(table["plan"]) == [row["plan"] for row in summary["front"]]
+    for row in (summary["front"][0], summary["front"][len(summary["front"]) // 2]):
+        plan = ("--plan", out / row["plan"])
+        day = hybridopt("dispatch", "small.toml", *plan, "--json", "--quiet", folder=folder)
+        assert day.code == 0
+        told = json.loads(day.out)
+        assert told["objective"] == pytest.approx(row["operating_cost"], rel=1e-5, abs=1e-3)
+        assert row["day"]["unserved_mwh"] == pytest.approx(row["unserved_mwh"], rel=1e-5, abs=1e-3)
+        assert row["max_mismatch_mva"] < 1e-4
+    page = (out / "report.html").read_text()
+    assert "none beats" in page
+    assert hybridopt("report", out).code == 0
+    assert (out / "report.html").read_text() == page
+    assert "exists already" in hybridopt(*asked, folder=folder).findings[0]
+    (out / "plans" / "mine.json").write_text("{}")
+    (finding,) = hybridopt(*asked, "--force", folder=folder).findings
+    assert "plans/mine.json" in finding
+    (out / "plans" / "mine.json").unlink()
+
+
+def test_every_wrong_option_is_listed(folder):
+    wrong = ("--pareto", "plan_cost,speed", "--seeds", "0-3", "--exhaustive", "--out", "small.toml")
+    findings = hybridopt("run", "no_such_case", *wrong, folder=folder).findings
+    for words in (
+        "no_such_case",
+        "--pareto speed: is none of",
+        "--seeds: means nothing to --pareto",
+        "--exhaustive: means nothing",
+        "is a file, not a folder",
+    ):
+        assert any(words in finding for finding in findings), (words, findings)
+    (one,) = hybridopt("run", "small.toml", "--pareto", "plan_cost", folder=folder).findings
+    assert "two or more" in one
+    (one,) = hybridopt("run", "ieee14_siting", "--pareto", ",".join(NAMES), folder=folder).findings
+    assert "not for siting" in one
+
+
+def test_goals_put_each_objective_next_to_serving(scenario):
+    search = FrontSearch(scenario, NAMES, 1, NoProgress())
+    names = [[next(iter(goal)) for goal in goals] for goals in search.evaluator.goals]
+    assert names == [
+        ["unserved_mwh", "plan_cost", "operating_cost"],
+        ["unserved_mwh", "operating_cost", "plan_cost"],
+    ]
+    only = ChoiceEvaluator(search.evaluator.evaluator, ("unserved_mwh", "unserved_peak_mw"))
+    assert only.goals == [({"unserved_mwh": 1.0},)]
+
+
+def test_thinning_keeps_ends_and_drops_close_points():
+    points = np.array([[0.0, 9.0], [1.0, 5.0], [1.01, 4.99], [5.0, 1.0], [9.0, 0.0]])
+    kept = thinned(points, 4)
+    assert len(kept) == 4
+    assert {0, 3, 4} <= set(kept)
+    assert thinned(points, 9) == [0, 1, 2, 3, 4]
