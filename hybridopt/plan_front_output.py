@@ -139,7 +139,7 @@ def front_tables(result: FrontResult, folder: Path | None) -> Iterator[Any]:
         table.add_row(str(row["point"]), *values, " ".join(map(str, row["lines"])), units)
     yield table
     if step > 1:
-        yield f"Every {step}th of {len(rows)} points; all are in pareto.csv."
+        yield f"One in {step} of {len(rows)} points; all are in pareto.csv."
     check = found["verification"]
     yield (
         f"{found['evaluations']} plans evaluated, {found['nlp_solves']:,} nonlinear programs, "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridopt.plots import NARROW, Chart, both
 from hybridopt.report import fill_page, save_page
-from hybridopt.report_format import count, duration, fixed, scientific
+from hybridopt.report_format import count, duration, fixed, listing, scientific
 from hybridopt.report_svg import (
     LEFT,
     PAPER,
@@ -78,7 +78,7 @@ def pictures(found: dict[str, Any]) -> dict[str, Chart]:
 
 def _lead(found: dict[str, Any]) -> list[str]:
     whole = len(found["front"]) + found["left_out"]
-    names = " against ".join(_words(name) for name in found["objectives"])
+    names = listing([_words(name) for name in found["objectives"]])
     lead = [f"{count(whole, 'plan')} within the budget that none beats in all of {names}."]
     lead.append("What can be served is served: a plan sheds no load to save money.")
     if found["left_out"]:
