@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from command_line import hybridopt
+from command_line import hybridopt, write_case
 from distributed import Client
 
 from hybridopt.errors import HybridoptError
@@ -25,6 +25,7 @@ from hybridopt.solvers.dask_workers import DaskWorkers
 from hybridopt.solvers.pool import read_workers
 from hybridopt.solvers.workers import WorkerLostError
 from hybridopt.study import run_study
+from hybridopt.sweep import load_sweep, run_sweep
 
 LIMIT_S = 60.0  # for what takes seconds on an idle machine
 DASK = (sys.executable, "-m", "dask")
@@ -166,6 +167,20 @@ def test_a_sample_is_the_same_although_a_worker_is_killed(cluster):
     here = sample_events(space, exposed, options, seed=3, workers=1)
     assert there.answers == here.answers
     assert there.unserved == here.unserved
+
+
+def test_a_sweep_is_the_same_and_needs_no_files_there(cluster, tmp_path):
+    write_case(tmp_path)
+    (tmp_path / "study.toml").write_text('cases = ["small.toml"]\nseeds = "0-1"\n')
+    sweep = load_sweep(tmp_path / "study.toml")
+    (tmp_path / "net.json").unlink()
+    there = run_sweep(sweep, folder=tmp_path / "there", workers=cluster.address).rows
+    here = run_sweep(sweep, workers=1).rows
+    ignored = ("wall_s", "folder")
+    assert [{k: v for k, v in row.items() if k not in ignored} for row in there] == [
+        {k: v for k, v in row.items() if k not in ignored} for row in here
+    ]
+    assert (tmp_path / "there" / there[0]["folder"] / "report.html").exists()
 
 
 def test_a_cluster_that_ends_is_an_error():
