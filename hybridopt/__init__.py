@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hybridopt.network_scenario import Scenario as Scenario
     from hybridopt.network_scenario import load_case as load_case
     from hybridopt.output import write_results as write_results
+    from hybridopt.plan_front import run_pareto as run_pareto
     from hybridopt.study import StudyResult as StudyResult
     from hybridopt.study import check_case as check_case
     from hybridopt.study import run_study as run_study
@@ -47,6 +48,7 @@ _PUBLIC = {
     "Scenario": "network_scenario",
     "load_case": "network_scenario",
     "write_results": "output",
+    "run_pareto": "plan_front",
     "StudyResult": "study",
     "check_case": "study",
     "run_study": "study",

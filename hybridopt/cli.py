@@ -190,9 +190,10 @@ def run(
 ) -> None:
     """Both stages: reconfigure, dispatch over 24 hours, verify, report; or a siting study."""
     if pareto is not None:
-        others: dict[str, Any] = {"--seeds": seeds, "--exhaustive": exhaustive, "--bound": bound}
-        others |= {"--bound-time-limit": bound_time_limit, "--resume": resume, "--verbose": verbose}
-        asked = fronts.Request(pareto, out, seed, workers, force, as_json, others)
+        others: dict[str, Any] = {"--seeds": seeds, "--bound": bound, "--verbose": verbose}
+        others |= {"--bound-time-limit": bound_time_limit}
+        ways = (workers, exhaustive, resume, force, as_json)
+        asked = fronts.Request(pareto, out, seed, *ways, others)
         _run_front(case, asked, quiet)
         return
     if siting.is_siting(case):
@@ -245,7 +246,11 @@ def _run_front(case: str, request: fronts.Request, quiet: bool) -> None:
         return _load(case, needs_event=True)
 
     prepared = fronts.prepare(request, load)
-    result = fronts.run(prepared, request, _progress(quiet))
+
+    def tell(message: str) -> None:
+        print(message, file=sys.stderr)
+
+    result = fronts.run(prepared, request, _progress(quiet), tell)
     if request.as_json:
         _print_json(front_summary(result))
     elif not quiet:

@@ -24,6 +24,8 @@ class Request:
     out: Path | None
     seed: int
     workers: Wanted
+    exhaustive: bool
+    resume: bool
     force: bool
     as_json: bool
     others: dict[str, Any]
@@ -46,7 +48,8 @@ def prepare(request: Request, load: Callable[[], Any]) -> Prepared:
     InputError
         With every finding.
     """
-    from hybridopt.plan_front import read_objectives
+    from hybridopt.plan_choice import read_objectives
+    from hybridopt.plan_front import check_exhaustive
     from hybridopt.result_folder import check_folder
     from hybridopt.solvers.pool import check_workers
 
@@ -56,35 +59,67 @@ def prepare(request: Request, load: Callable[[], Any]) -> Prepared:
             for option, value in request.others.items()
             if value not in (None, False)
         ]
+        if request.resume and request.force:
+            findings.append(Finding("--force", "starts again, --resume goes on: give one"))
         if findings:
             raise InputError(findings)
+
+    def check(folder: Path) -> None:
+        check_folder(folder, force=request.force, resume=request.resume)
 
     scenario, names, *_ = collect(
         load,
         lambda: read_objectives(request.pareto),
         check_others,
-        lambda: None if request.out is None else check_folder(request.out, force=request.force),
+        lambda: None if request.out is None else check(request.out),
         lambda: check_workers(request.workers),
     )
+    if request.exhaustive:
+        check_exhaustive(scenario, names)
     folder = request.out
-    if folder is None and not request.as_json:
-        folder = Path("results") / f"{scenario.case.name}-pareto-seed{request.seed}"
-        check_folder(folder, force=request.force)
+    if folder is None and (request.resume or not request.as_json):
+        how = "exhaustive" if request.exhaustive else f"seed{request.seed}"
+        folder = Path("results") / f"{scenario.case.name}-pareto-{how}"
+        check(folder)
     return Prepared(scenario, names, folder)
 
 
-def run(prepared: Prepared, request: Request, progress: Progress) -> FrontResult:
-    """Look for the front, and write the folder."""
-    from hybridopt.plan_front import run_front
-    from hybridopt.plan_front_output import write_front
+def run(
+    prepared: Prepared, request: Request, progress: Progress, tell: Callable[[str], None]
+) -> FrontResult:
+    """Look for the front, and write the folder.
 
-    result = run_front(
-        prepared.scenario,
-        prepared.names,
-        seed=request.seed,
-        workers=request.workers,
-        progress=progress,
-    )
-    if prepared.folder is not None:
-        write_front(result, prepared.folder)
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C; ``tell`` has said how to go on.
+    """
+    from hybridopt.plan_front import run_pareto
+    from hybridopt.plan_front_output import write_front
+    from hybridopt.result_folder import CHECKPOINT
+
+    folder = prepared.folder
+    keep = None if folder is None else folder / CHECKPOINT
+    if request.resume and keep is not None and not keep.exists():
+        tell(f"{folder} holds nothing to resume: starting at the beginning")
+    try:
+        result = run_pareto(
+            prepared.scenario,
+            prepared.names,
+            seed=request.seed,
+            workers=request.workers,
+            exhaustive=request.exhaustive,
+            keep=keep,
+            resume=request.resume,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        if keep is not None and keep.exists():
+            tell(
+                f"{folder} keeps the plans evaluated so far. To go on, give the same command "
+                "with --resume (and without --force)."
+            )
+        raise
+    if folder is not None:
+        write_front(result, folder)
     return result

@@ -3,149 +3,57 @@
 NSGA-II (Deb et al. 2002, on DEAP) breeds plans. Where the nonlinear program chooses ratings, a
 candidate also says how much may be spent in all, and what counts next after unserved energy. So
 every candidate becomes one real plan, dispatched as the case says; what can be served is served.
+Where there are few enough, all of them can be tried.
 """
 
 from __future__ import annotations
 
-import copy
 import random
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from hybridopt.case_schema import OBJECTIVES
-from hybridopt.dispatch import Dispatcher
+from hybridopt.checkpoint import fingerprint
 from hybridopt.errors import Finding, HybridoptError, InputError
 from hybridopt.evaluate import Candidate as PlanCandidate
 from hybridopt.evaluate import Evaluation, Evaluator, failed
 from hybridopt.grid import Plan
 from hybridopt.moves import cross, mutate
 from hybridopt.neighbourhood import neighbours
-from hybridopt.network_built import settle
+from hybridopt.plan_archive import Archive
+from hybridopt.plan_choice import (
+    LEVELS,
+    NAMES,
+    Choice,
+    ChoiceEvaluator,
+    decode_choice,
+    every_choice,
+    goals_of,
+    read_objectives,
+)
+from hybridopt.plan_front_points import FrontPoint, dispatched
 from hybridopt.progress import NoProgress
 from hybridopt.seeding import needs, seeded
-from hybridopt.solvers.nsga2 import non_dominated, spread
+from hybridopt.solvers.nsga2 import spread
 from hybridopt.solvers.pool import pool_of
 from hybridopt.study import Check, check_case
-from hybridopt.verify import Verification, verify
+from hybridopt.value_store import ValueStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from hybridopt.network_scenario import Scenario
     from hybridopt.plan_space import Genome
     from hybridopt.progress import Progress
-    from hybridopt.result import Dispatch
     from hybridopt.solvers.pool import Pool, Wanted
 
-NAMES = ("unserved_mwh", "plan_cost", "operating_cost")
-UNSERVED = ("unserved_mwh", "unserved_peak_mw")
-LEVELS = 20  # of the budget that may be spent
 FAR = 0.3  # chance of any other level instead of one nearby
 POPULATION, GENERATIONS = 24, 16  # a multiple of 4
 STALLED = 5  # generations without a new point on the front
 MOST_POINTS = 60  # of the front that are dispatched, verified and written
-DIGITS = ".6e"  # as in a search for the best plan
-
-
-def read_objectives(text: str) -> tuple[str, ...]:
-    """Names in a list such as ``unserved_mwh,plan_cost,operating_cost``.
-
-    Raises
-    ------
-    InputError
-        Fewer than two, unknown or doubled names.
-    """
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    findings = [
-        Finding(f"--pareto {name}", f"is none of {', '.join(OBJECTIVES)}")
-        for name in dict.fromkeys(names)
-        if name not in OBJECTIVES
-    ]
-    if len(set(names)) < 2 or len(set(names)) < len(names):
-        findings.append(Finding("--pareto", "needs two or more different objectives"))
-    if findings:
-        raise InputError(findings)
-    return names
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A candidate: a plan, the most it may cost, and what its ratings are chosen for.
-
-    Attributes
-    ----------
-    budget : currency; where no rating is free, the case's
-    goal : position in :attr:`ChoiceEvaluator.goals`; where no rating is free, 0
-    """
-
-    plan: Plan
-    budget: float
-    goal: int
-
-
-class ChoiceEvaluator:
-    """Choice -> Evaluation; a picklable description that compiles once per process.
-
-    Parameters
-    ----------
-    names : objectives of the front
-
-    Attributes
-    ----------
-    goals : objectives of the nonlinear programs: unserved energy, then the others in every order
-        that puts another one next
-    """
-
-    def __init__(self, evaluator: Evaluator, names: Sequence[str]) -> None:
-        self.evaluator = evaluator
-        later = [name for name in names if name not in UNSERVED]
-        orders = [later[k:] + later[:k] for k in range(len(later))] or [[]]
-        first = {"unserved_mwh": 1.0}
-        self.goals = [(first, *({name: 1.0} for name in order)) for order in orders]
-        self._of_goal: dict[int, Evaluator] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Compiled models stay in their process."""
-        return {**self.__dict__, "_of_goal": {}}
-
-    def __call__(self, choice: Choice) -> Evaluation:
-        """Choose the ratings, and dispatch."""
-        evaluator = self._evaluator(choice.goal)
-        evaluator.space = replace(self.evaluator.space, budget=choice.budget)
-        return evaluator.evaluate(choice.plan)
-
-    def _evaluator(self, goal: int) -> Evaluator:
-        if goal not in self._of_goal:
-            settings = replace(self.evaluator.settings, objectives=self.goals[goal])
-            found = replace(self.evaluator, settings=settings)
-            self.evaluator.dispatcher.hour  # noqa: B018  (compiled once for all)
-            dispatcher = copy.copy(self.evaluator.dispatcher)
-            dispatcher.settings = settings
-            found.share(dispatcher)
-            self._of_goal[goal] = found
-        return self._of_goal[goal]
-
-
-@dataclass(frozen=True, eq=False)
-class FrontPoint:
-    """A plan of the front, dispatched over the day.
-
-    Attributes
-    ----------
-    objectives : their values, as the search found them
-    scenario, plan : with the lines that the plan builds, and every rating
-    """
-
-    objectives: tuple[float, ...]
-    scenario: Scenario
-    plan: Plan
-    dispatch: Dispatch
-    verification: Verification
-    status: str
+MOST_CHOICES = 200_000  # that are tried one and all
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +65,10 @@ class FrontResult:
     names : of the objectives
     points : by the first objective; every one dispatched over the day
     left_out : number of further plans of the front, those that lie closest to others
-    log : one row per generation: evaluations, points on the front
+    log : one row per generation: evaluations, points on the front, and its hypervolume as a share
+        of that of the last front
+    exact : whether every candidate was tried
+    resumed : candidates that an earlier run had measured
     """
 
     check: Check
@@ -169,6 +80,8 @@ class FrontResult:
     solves: int
     failed: int
     log: list[dict[str, Any]]
+    exact: bool
+    resumed: int
     wall_s: float
 
     @property
@@ -177,34 +90,16 @@ class FrontResult:
         return self.check.scenario
 
 
-@dataclass
-class _Archive:
-    """Everything that was measured, and the choices that none beats."""
-
-    names: tuple[str, ...]
-    measured: dict[Choice, Evaluation] = field(default_factory=dict)
-
-    def values(self, choice: Choice) -> tuple[float, ...]:
-        """Objectives, rounded so that equal plans tie; inf where the plan failed."""
-        found = self.measured[choice]
-        if not found.ok:
-            return (float("inf"),) * len(self.names)
-        return tuple(float(f"{found.values[name]:{DIGITS}}") for name in self.names)
-
-    def front(self) -> list[Choice]:
-        """Choices that none beats, by their objectives."""
-        known = [choice for choice, found in self.measured.items() if found.ok]
-        if not known:
-            return []
-        points = np.array([self.values(choice) for choice in known])
-        return [known[k] for k in non_dominated(points)]
-
-
 class FrontSearch:
     """The search for a front, ``with`` its pool open."""
 
     def __init__(
-        self, scenario: Scenario, names: Sequence[str], workers: Wanted, progress: Progress
+        self,
+        scenario: Scenario,
+        names: Sequence[str],
+        workers: Wanted,
+        progress: Progress,
+        keep: Path | None = None,
     ) -> None:
         self.scenario, self.space, self.progress = scenario, scenario.space, progress
         evaluator = Evaluator(
@@ -215,7 +110,13 @@ class FrontSearch:
             scenario.case.dispatch_mode,
         )
         self.evaluator = ChoiceEvaluator(evaluator, names)
-        self.archive = _Archive(tuple(names))
+        self.archive = Archive(tuple(names))
+        owner = {
+            "case": scenario.case.name,
+            "fingerprint": fingerprint(scenario),
+            "objectives": list(names),
+        }
+        self.store = ValueStore(Evaluation, keep, owner, "a front")
         self.log: list[dict[str, Any]] = []
         self.pool: Pool[Choice, Evaluation] = pool_of(
             self.evaluator,
@@ -225,24 +126,25 @@ class FrontSearch:
         )
 
     def choice(self, genome: Genome) -> Choice:
-        """Decode a genome: that of a plan, then the level of the budget and the goal."""
-        plan, level, goal = self.space.decode(genome[:-2]), genome[-2], genome[-1]
-        if all(unit.rating_mw is not None for unit in plan.units):
-            return Choice(plan, self.space.budget, 0)
-        if self.space.sites.cost_per_mw == 0:
-            return Choice(plan, self.space.budget, goal)
-        for more in range(level, LEVELS + 1):
-            budget = self.space.budget * more / LEVELS
-            if replace(self.space, budget=budget).affordable(plan):
-                return Choice(plan, budget, goal)
-        return Choice(plan, self.space.budget, goal)
+        """Decode a genome."""
+        return decode_choice(self.space, genome)
 
     def measure(self, choices: Sequence[Choice], advance: Callable[[], None]) -> None:
-        """Evaluate what is new."""
-        new = [c for c in dict.fromkeys(choices) if c not in self.archive.measured]
-        for choice, found in zip(new, self.pool.map(new), strict=True):
-            self.archive.measured[choice] = found
+        """Evaluate what is new, but for what an earlier run measured."""
+        known, measured = self.store.known, self.archive.measured
+        new = [c for c in dict.fromkeys(choices) if c not in measured]
+        found = self.pool.map([c for c in new if repr(c) not in known])
+        for choice in new:
+            if repr(choice) not in known:
+                self.store.add(repr(choice), next(found))
+            measured[choice] = known[repr(choice)]
             advance()
+
+    def every(self) -> None:
+        """Try every candidate."""
+        choices = list(every_choice(self.space, len(self.evaluator.goals)))
+        with self.progress.task("Every plan, budget and goal", len(choices)) as advance:
+            self.measure(choices, advance)
 
     def breed(self, seed: int) -> None:
         """Run NSGA-II until its generations are over, or the front stays as it is."""
@@ -342,83 +244,53 @@ class FrontSearch:
             *(self.choice([*genome, most, g]) for most in (level, LEVELS) for g in goals),
         ]
 
-    def chosen(self) -> tuple[list[Choice], int]:
-        """The front, thinned where it has too many plans, and how many are left out."""
-        front = self.archive.front()
-        values = np.array([self.archive.values(choice) for choice in front])
-        kept = thinned(values, MOST_POINTS)
-        return [front[k] for k in kept], len(front) - len(kept)
 
+def check_exhaustive(scenario: Scenario, names: Sequence[str]) -> None:
+    """Make sure that all candidates of a case can be tried.
 
-def thinned(points: Any, most: int) -> list[int]:
-    """Rows to keep, so many at most: those with the closest neighbours go, extremes never.
-
-    Parameters
-    ----------
-    points : (n, k)
+    Raises
+    ------
+    InputError
+        There are too many.
     """
-    kept = list(range(len(points)))
-    if len(kept) <= most:
-        return kept
-    span = np.ptp(points, axis=0)
-    scaled = points / np.where(span > 0, span, 1.0)
-    ends = {int(k) for k in (*points.argmin(axis=0), *points.argmax(axis=0))}
-    while len(kept) > most:
-        here = scaled[kept]
-        apart = np.linalg.norm(here[:, None] - here[None], axis=2)
-        np.fill_diagonal(apart, np.inf)
-        order = np.argsort(apart.min(axis=1), kind="stable")
-        out = next(int(k) for k in order if kept[int(k)] not in ends)
-        kept.pop(out)
-    return kept
+    count, n_goals = scenario.space.count(), len(goals_of(names))
+    if count is None or count * LEVELS * n_goals > MOST_CHOICES:
+        shown = "infinitely many" if count is None else f"{count * LEVELS * n_goals:.3g}"
+        message = (
+            f"{scenario.case.name} has {shown} plans, budgets and goals, more than the "
+            f"{MOST_CHOICES:,} that can be tried; leave --exhaustive out for NSGA-II"
+        )
+        raise InputError([Finding("--exhaustive", message)])
 
 
-class _Dispatching:
-    """Plan -> its day, verified; a picklable description that compiles once per process."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self._dispatcher: Dispatcher | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Compiled models stay in their process."""
-        return {**self.__dict__, "_dispatcher": None}
-
-    def __call__(self, plan: Plan) -> tuple[Scenario | None, Plan, Dispatch, Verification]:
-        """Dispatch a plan with all ratings; the scenario comes back where lines are built in it."""
-        settled, plan = settle(self.scenario, plan)
-        if settled is not self.scenario or self._dispatcher is None:
-            dispatcher = Dispatcher(
-                settled.damaged, settled.space.sites, settled.horizon, settled.settings
-            )
-        else:
-            dispatcher = self._dispatcher
-        if settled is self.scenario:
-            self._dispatcher = dispatcher
-        dispatch = dispatcher.dispatch_feasible(plan)
-        found = verify(settled, dispatch)
-        return (None if settled is self.scenario else settled), plan, dispatch, found
-
-
-def run_front(
+def run_pareto(
     scenario: Scenario,
-    names: Sequence[str] = NAMES,
+    objectives: Sequence[str] = NAMES,
     *,
     seed: int = 0,
     workers: Wanted = None,
+    exhaustive: bool = False,
+    keep: Path | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> FrontResult:
     """Look for the plans that none beats in all objectives, and dispatch each over the day.
 
     Parameters
     ----------
-    names : two or more of :data:`hybridopt.case_schema.OBJECTIVES`
+    objectives : two or more of :data:`hybridopt.case_schema.OBJECTIVES`
     seed : of all random numbers
     workers : processes, one per core by default, or a Dask scheduler. The result doesn't depend
         on it.
+    exhaustive : try every candidate instead of breeding; see :func:`check_exhaustive`
+    keep : file in which values are kept as they come
+    resume : go on from what ``keep`` holds; from the beginning if that is nothing
 
     Raises
     ------
+    InputError
+        Objectives that are no such list, too many candidates, or what was kept belongs to
+        something else.
     NoSolutionError
         The damaged grid has no feasible point, even with all load shed.
     HybridoptError
@@ -426,36 +298,40 @@ def run_front(
     """
     progress = progress or NoProgress()
     began = time.perf_counter()
+    names = read_objectives(",".join(objectives))
+    if exhaustive:
+        check_exhaustive(scenario, names)
+    search = FrontSearch(scenario, names, workers, progress, keep)
+    if keep is not None and resume and keep.exists():
+        search.store.load()
+    resumed = len(search.store.known)
     check = check_case(scenario, progress)
-    search = FrontSearch(scenario, names, workers, progress)
-    with search.pool:
-        search.breed(seed)
-        search.descend()
-    front, left_out = search.chosen()
+    search.store.save()
+    try:
+        with search.pool:
+            if exhaustive:
+                search.every()
+            else:
+                search.breed(seed)
+                search.descend()
+    finally:
+        search.store.save()
+    front, left_out = search.archive.chosen(MOST_POINTS)
     if not front:
         raise HybridoptError("no plan could be dispatched")
     measured = search.archive.measured
-    plans = [measured[choice].plan for choice in front]
-    points = []
-    with (
-        pool_of(_Dispatching(scenario), workers) as pool,
-        progress.task("Dispatch of the front", len(plans)) as advance,
-    ):
-        for choice, (built, plan, dispatch, found) in zip(front, pool.map(plans), strict=True):
-            values, status = search.archive.values(choice), measured[choice].status
-            at = scenario if built is None else built
-            points.append(FrontPoint(values, at, plan, dispatch, found, status))
-            advance()
-    log = [{k: v for k, v in row.items() if k != "front"} for row in search.log]
+    found = [(search.archive.values(c), measured[c].plan, measured[c].status) for c in front]
     return FrontResult(
         check=check,
-        names=tuple(names),
+        names=names,
         seed=seed,
-        points=points,
+        points=dispatched(scenario, found, workers, progress),
         left_out=left_out,
         evaluations=len(measured),
         solves=sum(found.solves for found in measured.values()),
         failed=sum(not found.ok for found in measured.values()),
-        log=log,
+        log=search.archive.history(search.log),
+        exact=exhaustive,
+        resumed=resumed,
         wall_s=time.perf_counter() - began,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -9,7 +11,7 @@ import pandas as pd
 from hybridopt.feeder_pictures import save_svg
 from hybridopt.output import described_plan, versions, write_json
 from hybridopt.plan_front_report import pictures, write_front_report
-from hybridopt.result_folder import PLANS, replace_folder
+from hybridopt.result_folder import CHECKPOINT, PLANS, replace_folder
 from hybridopt.study import peak_row
 from hybridopt.tables import exact, titled_table
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hybridopt.plan_front import FrontPoint, FrontResult
+    from hybridopt.plan_front import FrontResult
+    from hybridopt.plan_front_points import FrontPoint
 
 UNITS = {
     "unserved_mwh": "MWh",
@@ -49,7 +52,9 @@ def front_summary(result: FrontResult) -> dict[str, Any]:
         "units": {name: UNITS[name] or case.currency for name in result.names},
         "front": rows,
         "left_out": result.left_out,
+        "exact": result.exact,
         "evaluations": result.evaluations,
+        "resumed": result.resumed,
         "failed_plans": result.failed,
         "nlp_solves": result.solves,
         "generations": result.log,
@@ -103,13 +108,25 @@ def write_front(result: FrontResult, folder: Path) -> None:
         for k, point in enumerate(result.points, start=1):
             plan = described_plan(point.scenario, point.plan, point.dispatch)
             write_json(fresh / PLANS / _file(k), {"case": name, **plan})
-        pd.DataFrame(result.log).to_csv(fresh / "generations.csv", index=False)
+        if result.log:
+            pd.DataFrame(result.log).to_csv(fresh / "generations.csv", index=False)
+        (fresh / "run.log").write_text("\n".join(_log(result)) + "\n", encoding="utf-8")
+        if (folder / CHECKPOINT).exists():
+            shutil.copyfile(folder / CHECKPOINT, fresh / CHECKPOINT)
         write_json(fresh / "summary.json", found)
         for stem, chart in pictures(found).items():
             save_svg(str(chart.wide), fresh / f"{stem}.svg")
         write_front_report(found, fresh)
 
     replace_folder(folder, fill)
+
+
+def _log(result: FrontResult) -> Iterator[str]:
+    """Lines of run.log."""
+    yield json.dumps({"case": result.scenario.case.name, "seed": result.seed} | versions())
+    yield from (json.dumps(row) for row in result.log)
+    counts = {"evaluations": result.evaluations, "resumed": result.resumed}
+    yield json.dumps(counts | {"failed_plans": result.failed, "wall_s": result.wall_s})
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -120,13 +137,17 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     return rest | day | {"lines": " ".join(map(str, row["lines"])), "dg": units}
 
 
+def _how(result: FrontResult) -> str:
+    return "all were tried" if result.exact else f"seed {result.seed}"
+
+
 def front_tables(result: FrontResult, folder: Path | None) -> Iterator[Any]:
     """For the terminal: the front, and how to dispatch a point."""
     found = front_summary(result)
     heads = [f"{name.replace('_', ' ')}\n{found['units'][name]}" for name in result.names]
     whole = len(found["front"]) + result.left_out
     table = titled_table(
-        f"{found['case']}: {whole} plans that none beats in all objectives (seed {result.seed})",
+        f"{found['case']}: {whole} plans that none beats in all objectives ({_how(result)})",
         *("Point", *heads, "Lines", "Generation, bus:MW"),
     )
     for column in table.columns[-2:]:

@@ -14,13 +14,13 @@ from hybridopt.checkpoint import fingerprint
 from hybridopt.errors import HybridoptError
 from hybridopt.event_day import DayAnswer, DayDeliverer, hours_of
 from hybridopt.event_draws import Draws, draw_events
-from hybridopt.event_store import EventStore
 from hybridopt.grid import DGSites, Event, Plan
 from hybridopt.network_events import event_of
 from hybridopt.progress import NoProgress
 from hybridopt.solvers.pool import pool_of
 from hybridopt.study import peak_row, run_study
 from hybridopt.tail_risk import Risk, risk
+from hybridopt.value_store import ValueStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,13 +180,13 @@ def sample_events(
     answer: DayDeliverer | _Study = deliverer
     if options.response == "study":
         answer = _Study(space, deliverer, seed)
-    store = EventStore(keep, _owner(space.scenario, options, seed))
+    store = ValueStore(DayAnswer, keep, _owner(space.scenario, options, seed), "a sample")
     if keep is not None and resume and keep.exists():
         store.load()
-    resumed = len(store.answers)
+    resumed = len(store.known)
     keys = _keys(events, answer.key)
     first = {key: event for event, key in zip(reversed(events), reversed(keys), strict=True)}
-    waiting = {key: first[key] for key in dict.fromkeys(keys) if key not in store.answers}
+    waiting = {key: first[key] for key in dict.fromkeys(keys) if key not in store.known}
     limit = space.scenario.case.genetic.plan_limit_s
     pool: Pool[Event, DayAnswer] = pool_of(
         answer,
@@ -205,7 +205,7 @@ def sample_events(
                 advance()
         finally:
             store.save()
-    answers = [store.answers[key] for key in keys]
+    answers = [store.known[key] for key in keys]
     price = space.scenario.case.value_of_lost_load
     return SampleResult(
         scenario=space.scenario,

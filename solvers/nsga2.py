@@ -75,13 +75,44 @@ def spread(
                 break
 
 
-def non_dominated(points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rows that no other row beats or equals in everything; the first of equals; by columns."""
+def non_dominated(points: NDArray[np.float64], same: float = SAME) -> NDArray[np.int64]:
+    """Rows that no other row beats or equals in everything; the first of equals; by columns.
+
+    Parameters
+    ----------
+    points : (n, k), to minimise
+    same : relative difference of two values that is none
+    """
     order = np.lexsort(points.T[::-1])
     kept: list[int] = []
     for row in order:
         point = points[row]
-        room = SAME * np.abs(point)
+        room = same * np.abs(point)
         if not any((points[k] <= point + room).all() for k in kept):
             kept.append(int(row))
     return np.array(kept, dtype=np.int64)
+
+
+def hypervolume(points: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """Volume that points dominate, up to a reference point, by slices along the last objective.
+
+    Parameters
+    ----------
+    points : (n, k), to minimise
+    reference : (k,); what lies beyond it in any objective counts nothing
+    """
+    inside = points[(points < reference).all(axis=1)]
+    if not len(inside):
+        return 0.0
+    if inside.shape[1] == 1:
+        return float(reference[0] - inside.min())
+    ordered = inside[np.argsort(inside[:, -1], kind="stable")]
+    ends = np.append(ordered[1:, -1], reference[-1])
+    heights = ends - ordered[:, -1]
+    return float(
+        sum(
+            height * hypervolume(ordered[: k + 1, :-1], reference[:-1])
+            for k, height in enumerate(heights)
+            if height > 0
+        )
+    )

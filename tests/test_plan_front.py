@@ -11,7 +11,9 @@ from command_line import SMALL_STUDY, hybridopt, write_case
 
 from hybridopt.evaluate import Evaluator
 from hybridopt.network_scenario import load_case
-from hybridopt.plan_front import LEVELS, NAMES, ChoiceEvaluator, FrontSearch, run_front, thinned
+from hybridopt.plan_archive import thinned
+from hybridopt.plan_choice import LEVELS, NAMES, ChoiceEvaluator
+from hybridopt.plan_front import FrontSearch, run_pareto
 from hybridopt.progress import NoProgress
 from hybridopt.study import run_study
 
@@ -32,7 +34,7 @@ def scenario(folder):
 
 @pytest.fixture(scope="module")
 def found(scenario):
-    return run_front(scenario, workers=1)
+    return run_pareto(scenario, workers=1)
 
 
 def beaten(point, others):
@@ -117,7 +119,7 @@ def test_ends_are_what_single_searches_find(goals, folder, found):
 
 @pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(scenario, found):
-    again = run_front(scenario, workers=2)
+    again = run_pareto(scenario, workers=2)
     assert [p.objectives for p in again.points] == [p.objectives for p in found.points]
     assert again.evaluations == found.evaluations
 
@@ -151,19 +153,24 @@ def test_a_point_is_what_dispatch_makes_of_its_plan(folder):
 
 
 def test_every_wrong_option_is_listed(folder):
-    wrong = ("--pareto", "plan_cost,speed", "--seeds", "0-3", "--exhaustive", "--out", "small.toml")
+    both = ("--pareto", ",".join(NAMES))
+    wrong = ("--pareto", "plan_cost,speed", "--seeds", "0-3", "--bound", "--out", "small.toml")
     findings = hybridopt("run", "no_such_case", *wrong, folder=folder).findings
     for words in (
         "no_such_case",
         "--pareto speed: is none of",
         "--seeds: means nothing to --pareto",
-        "--exhaustive: means nothing",
+        "--bound: means nothing",
         "is a file, not a folder",
     ):
         assert any(words in finding for finding in findings), (words, findings)
     (one,) = hybridopt("run", "small.toml", "--pareto", "plan_cost", folder=folder).findings
     assert "two or more" in one
-    (one,) = hybridopt("run", "ieee14_siting", "--pareto", ",".join(NAMES), folder=folder).findings
+    (one,) = hybridopt("run", "ieee9_paper", *both, "--exhaustive", folder=folder).findings
+    assert "infinitely many plans" in one
+    (one,) = hybridopt("run", "small.toml", *both, "--resume", "--force", folder=folder).findings
+    assert one.startswith("--force")
+    (one,) = hybridopt("run", "ieee14_siting", *both, folder=folder).findings
     assert "not for siting" in one
 
 

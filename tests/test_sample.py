@@ -206,7 +206,7 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path):
 
 def answered(file: Path) -> int:
     """Number of events that a sample has kept so far."""
-    return len(json.loads(file.read_text())["answers"]) if file.exists() else 0
+    return len(json.loads(file.read_text())["values"]) if file.exists() else 0
 
 
 @pytest.mark.slow
