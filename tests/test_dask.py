@@ -134,6 +134,7 @@ def test_values_left_unread_do_not_reach_the_next_call(cluster):
             pool.map([]), next(first)
 
 
+@pytest.mark.slow
 def test_an_item_that_takes_its_processes_is_lost(cluster):
     def lost(item, reason):
         return item, reason.split()[-1]
@@ -157,6 +158,7 @@ def test_a_study_is_the_same_although_a_worker_is_killed(cluster, tmp_path):
     assert same(json.loads((out / "summary.json").read_text())) == same(summary(here))
 
 
+@pytest.mark.slow
 def test_a_sample_is_the_same_although_a_worker_is_killed(cluster):
     scenario = load_case("ieee30", repairs=True)
     space = EventSpace(scenario)
@@ -169,6 +171,7 @@ def test_a_sample_is_the_same_although_a_worker_is_killed(cluster):
     assert there.unserved == here.unserved
 
 
+@pytest.mark.slow
 def test_a_sweep_is_the_same_and_needs_no_files_there(cluster, tmp_path):
     write_case(tmp_path)
     (tmp_path / "study.toml").write_text('cases = ["small.toml"]\nseeds = "0-1"\n')
