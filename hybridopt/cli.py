@@ -98,11 +98,20 @@ def main() -> None:
         heard()
         _fail(INTERRUPTED, "Interrupted; no result was written.")
     except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         sys.exit(1)
     except OSError as error:
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk: Python would try again as it ends, and fail its own way
+            _forget_output()
         place = f"{error.filename}: " if error.filename else ""
         _fail(1, f"{place}{error.strerror or error}")
+
+
+def _forget_output() -> None:
+    """Let what cannot be written to stdout go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _invoke() -> int:
