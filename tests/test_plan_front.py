@@ -10,6 +10,7 @@ import pytest
 from command_line import SMALL_STUDY, hybridopt, write_case
 
 from hybridopt.evaluate import Evaluator
+from hybridopt.event_day import hours_of
 from hybridopt.network_scenario import load_case
 from hybridopt.plan_archive import thinned
 from hybridopt.plan_choice import LEVELS, NAMES, ChoiceEvaluator
@@ -17,19 +18,30 @@ from hybridopt.plan_front import FrontSearch, run_pareto
 from hybridopt.progress import NoProgress
 from hybridopt.study import run_study
 
-DAY = f"[load]\ncurve = {[1.0] * 24}\n"  # hours alike are solved once
+DAY = f"[load]\ncurve = {[1.0] + [0.6] * 23}\n"  # hours alike are solved once
+FEW = SMALL_STUDY.replace("max_mw = 20.0", "max_mw = 20.0\nbuses = [1, 3]")
+SIZED = SMALL_STUDY.replace("max_mw = 20.0", "sizes_mw = [2.0, 4.0, 8.0]")
+BOTH = ("--pareto", ",".join(NAMES))
+
+
+def cut(case):
+    """A case with the first two hours of its day."""
+    scenario = load_case(case)
+    return replace(scenario, horizon=hours_of(scenario.horizon, (1, 2)))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
+    """A case with free ratings, and one with sizes to choose from."""
     folder = tmp_path_factory.mktemp("front")
-    write_case(folder, text=f"{SMALL_STUDY}\n{DAY}")
+    write_case(folder, text=f"{FEW}\n{DAY}")
+    write_case(folder, "sized.toml", f"{SIZED}\n{DAY}")
     return folder
 
 
 @pytest.fixture(scope="module")
 def scenario(folder):
-    return load_case(folder / "small.toml")
+    return cut(folder / "small.toml")
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +100,7 @@ def scenario_dispatcher(scenario, evaluator):
     return _COMPILED[key]
 
 
+@pytest.mark.slow
 def test_the_front_is_that_of_every_choice(scenario, found):
     everything = every_choice(scenario)
     points = np.array([point.objectives for point in found.points])
@@ -111,12 +124,13 @@ def test_no_point_beats_another_and_doing_nothing_is_among_them(found):
 )
 def test_ends_are_what_single_searches_find(goals, folder, found):
     case = {"extends": str(folder / "small.toml"), "objectives": list(goals)}
-    best = run_study(load_case(case), workers=1).best.values  # noqa: PD011
+    best = run_study(cut(case), workers=1).best.values  # noqa: PD011
     columns = [NAMES.index(name) for name in goals]
     points = sorted(tuple(point.objectives[k] for k in columns) for point in found.points)
     assert points[0] == pytest.approx(tuple(best[n] for n in goals), rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(scenario, found):
     again = run_pareto(scenario, workers=2)
@@ -124,36 +138,100 @@ def test_the_number_of_workers_changes_nothing(scenario, found):
     assert again.evaluations == found.evaluations
 
 
-def test_a_point_is_what_dispatch_makes_of_its_plan(folder):
-    asked = ("run", "small.toml", "--pareto", ",".join(NAMES), "--out", "front", "--workers", "1")
-    done = hybridopt(*asked, folder=folder)
+def test_generations_come_nearer_to_the_front(found):
+    shares = [row["hypervolume"] for row in found.log]
+    assert 0.5 < shares[0] < 1.0
+    assert shares == sorted(shares)
+    assert shares[-1] <= 1.0
+
+
+@pytest.fixture(scope="module")
+def sized(folder):
+    """The result folder of a search among plans with given sizes."""
+    done = hybridopt("run", "sized.toml", *BOTH, "--workers", 1, "--out", "sized", folder=folder)
     assert done.code == 0
-    assert "hybridopt dispatch small --plan front/plans/point01.json" in done.out
-    out = folder / "front"
-    summary = json.loads((out / "summary.json").read_text())
-    table = pd.read_csv(out / "pareto.csv")
+    assert "hybridopt dispatch sized --plan sized/plans/point01.json" in done.out
+    return folder / "sized"
+
+
+def front(out):
+    """What a folder holds, but for the time it took and what was known before."""
+    found = json.loads((out / "summary.json").read_text())
+    assert len(list((out / "plans").iterdir())) == len(found["front"])
+    return {k: v for k, v in found.items() if k not in ("wall_s", "resumed")}
+
+
+def test_a_point_is_what_dispatch_makes_of_its_plan(sized):
+    summary = json.loads((sized / "summary.json").read_text())
+    table = pd.read_csv(sized / "pareto.csv")
     assert list(table["plan"]) == [row["plan"] for row in summary["front"]]
-    for row in (summary["front"][0], summary["front"][len(summary["front"]) // 2]):
-        plan = ("--plan", out / row["plan"])
-        day = hybridopt("dispatch", "small.toml", *plan, "--json", "--quiet", folder=folder)
+    assert len(table) > 3
+    for row in summary["front"][::3]:
+        plan = ("--plan", sized / row["plan"])
+        day = hybridopt("dispatch", "sized.toml", *plan, "--json", "--quiet", folder=sized.parent)
         assert day.code == 0
         told = json.loads(day.out)
         assert told["objective"] == pytest.approx(row["operating_cost"], rel=1e-5, abs=1e-3)
         assert row["day"]["unserved_mwh"] == pytest.approx(row["unserved_mwh"], rel=1e-5, abs=1e-3)
+        assert row["cost"] == pytest.approx(row["plan_cost"], rel=1e-6)
         assert row["max_mismatch_mva"] < 1e-4
-    page = (out / "report.html").read_text()
+
+
+def test_the_report_is_written_again_and_nothing_foreign_is_lost(sized):
+    page = (sized / "report.html").read_text()
     assert "none beats" in page
-    assert hybridopt("report", out).code == 0
-    assert (out / "report.html").read_text() == page
-    assert "exists already" in hybridopt(*asked, folder=folder).findings[0]
-    (out / "plans" / "mine.json").write_text("{}")
-    (finding,) = hybridopt(*asked, "--force", folder=folder).findings
+    assert hybridopt("report", sized).code == 0
+    assert (sized / "report.html").read_text() == page
+    asked = ("run", "sized.toml", *BOTH, "--out", "sized")
+    assert "exists already" in hybridopt(*asked, folder=sized.parent).findings[0]
+    (sized / "plans" / "mine.json").write_text("{}")
+    (finding,) = hybridopt(*asked, "--force", folder=sized.parent).findings
     assert "plans/mine.json" in finding
-    (out / "plans" / "mine.json").unlink()
+    (sized / "plans" / "mine.json").unlink()
+
+
+def test_every_plan_tried_is_the_same_front(sized):
+    """Sizes are given, so nothing lies between the candidates: 26 plans, and a plain loop."""
+    asked = ("run", "sized.toml", *BOTH, "--exhaustive", "--json", "--workers", 1)
+    found = json.loads(hybridopt(*asked, folder=sized.parent).out)
+    assert (found["exact"], front(sized)["exact"]) == (True, False)
+    assert found["evaluations"] == 26
+    assert found["front"] == front(sized)["front"]
+    scenario = load_case(sized.parent / "sized.toml")
+    parts = (scenario.damaged, scenario.space, scenario.horizon, scenario.settings, "each")
+    evaluate = Evaluator(*parts).evaluate
+    values = [evaluate(plan).values for plan in scenario.space.every()]  # noqa: PD011
+    rows = np.array([[value[name] for name in NAMES] for value in values])
+    exact = [row for row in rows if not beaten(row, rows)]
+    points = [[row[name] for name in NAMES] for row in found["front"]]
+    assert np.array(points) == pytest.approx(np.unique(np.round(exact, 6), axis=0), rel=1e-5)
+
+
+def test_what_was_interrupted_goes_on(sized, monkeypatch):
+    asked = ("run", "sized.toml", *BOTH, "--workers", 1, "--out", "again", "--quiet")
+    go_on = FrontSearch._generation
+
+    def stop(search):
+        if len(search.log) == 1:
+            raise KeyboardInterrupt
+        return go_on(search)
+
+    monkeypatch.setattr(FrontSearch, "_generation", stop)
+    done = hybridopt(*asked, folder=sized.parent)
+    monkeypatch.setattr(FrontSearch, "_generation", go_on)
+    assert (done.code, done.out) == (130, "")
+    assert "give the same command with --resume" in done.err
+    assert "--resume goes on" in hybridopt(*asked, folder=sized.parent).findings[0]
+    assert hybridopt(*asked, "--resume", folder=sized.parent).code == 0
+    out = sized.parent / "again"
+    assert front(out) == front(sized)
+    resumed = json.loads((out / "summary.json").read_text())["resumed"]
+    assert 0 < resumed < front(out)["evaluations"]
+    other = ("run", "small.toml", *asked[2:], "--resume")
+    assert "belongs to case sized" in hybridopt(*other, folder=sized.parent).findings[0]
 
 
 def test_every_wrong_option_is_listed(folder):
-    both = ("--pareto", ",".join(NAMES))
     wrong = ("--pareto", "plan_cost,speed", "--seeds", "0-3", "--bound", "--out", "small.toml")
     findings = hybridopt("run", "no_such_case", *wrong, folder=folder).findings
     for words in (
@@ -166,11 +244,11 @@ def test_every_wrong_option_is_listed(folder):
         assert any(words in finding for finding in findings), (words, findings)
     (one,) = hybridopt("run", "small.toml", "--pareto", "plan_cost", folder=folder).findings
     assert "two or more" in one
-    (one,) = hybridopt("run", "ieee9_paper", *both, "--exhaustive", folder=folder).findings
+    (one,) = hybridopt("run", "ieee9_paper", *BOTH, "--exhaustive", folder=folder).findings
     assert "infinitely many plans" in one
-    (one,) = hybridopt("run", "small.toml", *both, "--resume", "--force", folder=folder).findings
+    (one,) = hybridopt("run", "small.toml", *BOTH, "--resume", "--force", folder=folder).findings
     assert one.startswith("--force")
-    (one,) = hybridopt("run", "ieee14_siting", *both, folder=folder).findings
+    (one,) = hybridopt("run", "ieee14_siting", *BOTH, folder=folder).findings
     assert "not for siting" in one
 
 
