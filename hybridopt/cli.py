@@ -31,7 +31,14 @@ from hybridopt.cases import (
     template,
     unit_files,
 )
-from hybridopt.errors import Finding, HybridoptError, InputError, NoSolutionError, collect
+from hybridopt.errors import (
+    Finding,
+    HybridoptError,
+    InputError,
+    NoSolutionError,
+    StoppedError,
+    collect,
+)
 from hybridopt.interrupt import heard, listen
 
 if TYPE_CHECKING:
@@ -88,7 +95,7 @@ def main() -> None:
     except NoSolutionError as error:
         _fail(3, f"Infeasible: {error.limit}")
     except HybridoptError as error:
-        _fail(1, str(error))
+        _fail(INTERRUPTED if isinstance(error, StoppedError) else 1, str(error))
     except SystemError as error:  # Ctrl-C while compiled code returns
         if not isinstance(error.__cause__, KeyboardInterrupt):
             raise

@@ -348,9 +348,10 @@ def run_sample(
 
     Raises
     ------
-    KeyboardInterrupt
-        After Ctrl-C; ``tell`` has said how to go on.
+    StoppedError
+        After Ctrl-C, with events kept; says how to go on.
     """
+    from hybridopt.interrupt import resumable
     from hybridopt.result_folder import CHECKPOINT
     from hybridopt.sample import sample_events
     from hybridopt.sample_output import write_sample
@@ -358,7 +359,7 @@ def run_sample(
     keep = None if job.folder is None else job.folder / CHECKPOINT
     if request.resume and keep is not None and not keep.exists():
         tell(f"{job.folder} holds nothing to resume: starting at the beginning")
-    try:
+    with resumable(keep, "the events answered so far"):
         result = sample_events(
             job.space,
             job.exposure,
@@ -369,13 +370,6 @@ def run_sample(
             resume=request.resume,
             progress=progress,
         )
-    except KeyboardInterrupt:
-        if keep is not None and keep.exists():
-            tell(
-                f"{job.folder} keeps the events answered so far. To go on, give the same command "
-                "with --resume (and without --force)."
-            )
-        raise
     if job.folder is not None:
         write_sample(result, job.folder)
     return result

@@ -91,9 +91,10 @@ def run(
 
     Raises
     ------
-    KeyboardInterrupt
-        After Ctrl-C; ``tell`` has said how to go on.
+    StoppedError
+        After Ctrl-C, with plans kept; says how to go on.
     """
+    from hybridopt.interrupt import resumable
     from hybridopt.plan_front import run_pareto
     from hybridopt.plan_front_output import write_front
     from hybridopt.result_folder import CHECKPOINT
@@ -102,7 +103,7 @@ def run(
     keep = None if folder is None else folder / CHECKPOINT
     if request.resume and keep is not None and not keep.exists():
         tell(f"{folder} holds nothing to resume: starting at the beginning")
-    try:
+    with resumable(keep, "the plans evaluated so far"):
         result = run_pareto(
             prepared.scenario,
             prepared.names,
@@ -113,13 +114,6 @@ def run(
             resume=request.resume,
             progress=progress,
         )
-    except KeyboardInterrupt:
-        if keep is not None and keep.exists():
-            tell(
-                f"{folder} keeps the plans evaluated so far. To go on, give the same command "
-                "with --resume (and without --force)."
-            )
-        raise
     if folder is not None:
         write_front(result, folder)
     return result

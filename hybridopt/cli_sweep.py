@@ -73,16 +73,19 @@ def run(
 
     Raises
     ------
-    KeyboardInterrupt
-        After Ctrl-C; ``tell`` has said how to go on.
+    StoppedError
+        After Ctrl-C, with runs kept; says how to go on.
     """
+    from hybridopt.interrupt import resumable
+    from hybridopt.result_folder import CHECKPOINT
     from hybridopt.sweep import run_sweep
     from hybridopt.sweep_output import sweep_summary, write_sweep
 
     folder = request.folder
     if request.resume and folder is not None and not folder.exists():
         tell(f"{folder} holds nothing to resume: starting at the beginning")
-    try:
+    keep = None if folder is None else folder / CHECKPOINT
+    with resumable(keep, "the runs that are done"):
         done = run_sweep(
             sweep,
             folder=folder,
@@ -90,13 +93,6 @@ def run(
             workers=request.workers,
             progress=progress,
         )
-    except KeyboardInterrupt:
-        if folder is not None:
-            tell(
-                f"{folder} keeps the runs that are done. To go on, give the same command with "
-                "--resume (and without --force)."
-            )
-        raise
     if folder is not None:
         write_sweep(done, folder)
     return {"sweep": done, "summary": sweep_summary(done)}

@@ -83,6 +83,10 @@ class NoSolutionError(HybridoptError):
         return f"no feasible point: {self.limit}"
 
 
+class StoppedError(HybridoptError):
+    """Ctrl-C (or SIGTERM) ended work that can be gone on with; says how."""
+
+
 def collect(*steps: Callable[[], Any]) -> list[Any]:
     """Do every step, and raise what is wrong in all of them together.
 

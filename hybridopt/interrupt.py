@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+from hybridopt.errors import StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 AGAIN_AFTER_S = 3  # Python drops an exception that is raised inside a finaliser
 
@@ -19,6 +26,27 @@ def listen() -> None:
 def heard() -> None:
     """Say that the interruption arrived: it won't be repeated."""
     _repeat(0)
+
+
+@contextmanager
+def resumable(keep: Path | None, what: str) -> Iterator[None]:
+    """Have Ctrl-C say how to go on, if the file ``keep`` is there with ``what`` was done.
+
+    Raises
+    ------
+    StoppedError
+        After Ctrl-C, with something kept.
+    KeyboardInterrupt
+        After Ctrl-C, with nothing kept.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if keep is None or not keep.exists():
+            raise
+        heard()
+        advice = "To go on, give the same command with --resume (and without --force)."
+        raise StoppedError(f"Interrupted; {keep.parent} keeps {what}. {advice}") from None
 
 
 def _stop(*_: object) -> NoReturn:

@@ -220,7 +220,9 @@ def test_what_was_interrupted_goes_on(sized, monkeypatch):
     done = hybridopt(*asked, folder=sized.parent)
     monkeypatch.setattr(FrontSearch, "_generation", go_on)
     assert (done.code, done.out) == (130, "")
-    assert "give the same command with --resume" in done.err
+    (said,) = done.err.splitlines()
+    assert said.startswith("Interrupted; again keeps the plans evaluated so far.")
+    assert "give the same command with --resume" in said
     assert "--resume goes on" in hybridopt(*asked, folder=sized.parent).findings[0]
     assert hybridopt(*asked, "--resume", folder=sized.parent).code == 0
     out = sized.parent / "again"
