@@ -9,7 +9,7 @@ from pydantic import PrivateAttr, ValidationError
 
 from hybridopt.case_extends import find_contradictions
 from hybridopt.case_fields import BranchRef, parse_branch
-from hybridopt.case_findings import describe
+from hybridopt.case_findings import describe, is_missing
 from hybridopt.case_load import Horizon
 from hybridopt.case_place import KeyPath, parse_path
 from hybridopt.case_schema import CaseFile
@@ -198,10 +198,9 @@ def case_of(source: Source) -> Case:
     try:
         case = Case.model_validate(source.data)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        found = describe(error, Case)
         # A key may be missing only because the file that has it could not be read.
-        seen = [detail for detail in details if source.is_whole or detail["type"] != "missing"]
-        problems += [describe(detail, Case) for detail in seen]
+        problems += [one for one in found if source.is_whole or not is_missing(one[1])]
     problems.sort(key=lambda problem: source.order(problem[0]))
     findings = source.findings + [source.finding(*problem) for problem in problems]
     if findings:

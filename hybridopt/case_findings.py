@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from hybridopt.case_fields import show
@@ -33,14 +33,29 @@ _WORDS = {
 }
 
 
-def describe(error: ErrorDetails, model: type[BaseModel]) -> tuple[KeyPath, str]:
-    """Give the key path and the message of one of pydantic's errors.
+def describe(error: ValidationError, model: type[BaseModel]) -> list[tuple[KeyPath, str]]:
+    """Give the key path and the message of everything that pydantic finds wrong.
 
     Parameters
     ----------
-    error : one entry of ``ValidationError.errors()``
+    error : raised by the validation
     model : what was validated
     """
+    details = error.errors(include_url=False)
+    return [_describe(one, model) for one in details if not _follows(one)]
+
+
+def is_missing(message: str) -> bool:
+    """Whether a message says that a key is missing."""
+    return message == _WORDS["missing"]
+
+
+def _follows(error: ErrorDetails) -> bool:
+    """Whether a list is short for pydantic only because it counts no entry that is wrong."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
+
+
+def _describe(error: ErrorDetails, model: type[BaseModel]) -> tuple[KeyPath, str]:
     path = tuple(part for part in error["loc"] if part != "[key]")
     context: dict[str, Any] = dict(error.get("ctx", {}))
     kind = error["type"]

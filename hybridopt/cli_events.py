@@ -166,10 +166,7 @@ def _check_worst(request: WorstRequest) -> None:
     if request.top is not None and request.top < 1:
         findings.append(Finding("--top", f"must be at least 1, found {request.top}"))
     findings += _known_response(request.response, WORST_RESPONSES)
-    try:
-        _parse_elements(request.elements)
-    except InputError as error:
-        findings += error.findings
+    findings += _parse_elements(request.elements)[-1]
     if findings:
         raise InputError(findings)
 
@@ -193,14 +190,10 @@ def _check_resources(scenario: Scenario) -> None:
         raise InputError([Finding("--response", message)])
 
 
-def _parse_elements(text: str | None) -> tuple[tuple[str, ...], dict[str, list[str | int]]]:
-    """Kinds, and single elements by their kind, of ``--elements``.
-
-    Raises
-    ------
-    InputError
-        It names something else.
-    """
+def _parse_elements(
+    text: str | None,
+) -> tuple[tuple[str, ...], dict[str, list[str | int]], list[Finding]]:
+    """Kinds, single elements by their kind, and what is neither, of ``--elements``."""
     kinds: list[str] = []
     single: dict[str, list[str | int]] = {}
     findings = []
@@ -215,19 +208,14 @@ def _parse_elements(text: str | None) -> tuple[tuple[str, ...], dict[str, list[s
             message = f"{part.strip()!r} is neither a kind ({', '.join(KINDS)}) nor like line:5-6 "
             message += "(transformer:, generator:, external_grid:)"
             findings.append(Finding("--elements", message))
-    if findings:
-        raise InputError(findings)
-    return tuple(kinds), single
+    return tuple(kinds), single, findings
 
 
 def _elements(space: EventSpace, terms: Worst, text: str | None) -> tuple[Element, ...]:
     """The elements that count: by the option, else by the case."""
     known = space.known
     if text is not None:
-        try:
-            kinds, single = _parse_elements(text)
-        except InputError:  # told apart
-            return ()
+        kinds, single, strange = _parse_elements(text)
         chosen = set(known.of_kinds(kinds))
         findings = []
         for kind, names in single.items():
@@ -239,7 +227,7 @@ def _elements(space: EventSpace, terms: Worst, text: str | None) -> tuple[Elemen
                 known.lookup.findings = []
         if findings:
             raise InputError(findings)
-        return tuple(e for e in known.elements if e in chosen)
+        return () if strange else tuple(e for e in known.elements if e in chosen)
     if terms.elements is not None:
         found = known.listed(terms.elements)
         known.settle()
@@ -315,7 +303,8 @@ def _read_sample(request: SampleRequest) -> tuple[Scenario, Sample]:
 
     scenario = load_case(request.case, repairs=True)
     if scenario.case.sample is None:
-        message = "is missing: it says what fails and how likely"
+        message = "is missing: it says what fails and how likely, such as "
+        message += "[sample] probabilities = { lines = { all = 0.02 } } (docs/resilience.md)"
         raise InputError([scenario.case.finding("sample", message)])
     return scenario, scenario.case.sample
 

@@ -114,7 +114,7 @@ def read_plan(path: Path) -> PlanFile:
     try:
         return PlanFile.model_validate(data)
     except ValidationError as error:
-        described = [describe(detail, PlanFile) for detail in error.errors(include_url=False)]
         raise InputError(
-            Finding(f"{path} {format_path(key)}", message) for key, message in described
+            Finding(f"{path} {format_path(key)}", message)
+            for key, message in describe(error, PlanFile)
         ) from error

@@ -168,9 +168,7 @@ def read_study(path: str | Path) -> Study:
     try:
         study = StudyFile.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        problems = [describe(detail, StudyFile) for detail in details]
-        problems.sort(key=lambda problem: source.order(problem[0]))
+        problems = sorted(describe(error, StudyFile), key=lambda problem: source.order(problem[0]))
         raise InputError([source.finding(*problem) for problem in problems]) from error
     findings: dict[Finding, None] = {}  # in order, each once: variants share much
     variants: list[Variant] = []

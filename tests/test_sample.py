@@ -291,7 +291,7 @@ beta = 0.0
 speed = 5.0
 background = 9.0
 width = 0.0
-track = []
+track = [[1.0, 2.0, 3.0], [nan, 1.0]]
 """
     case, out = write_case(tmp_path, text=text), tmp_path / "out"
     found = hybridopt("sample", case, "--events", 0, "--out", out).findings
@@ -304,9 +304,12 @@ track = []
         f"{case}:9 [sample.fragility[0]] median: must be above 0, found -3.0",
         f"{case}:10 [sample.fragility[0]] beta: must be above 0, found 0.0",
         f"{case}:14 [sample.wind] width: must be above 0, found 0.0",
+        f"{case}:15 [sample.wind] track[0]: must have 2 entries, found 3",
+        f"{case}:15 [sample.wind] track[1][0]: must be a finite number, found nan",
         "--events: must lie in [1, 1,000,000], found 0",
     ):
         assert any(f.startswith(line) for f in found), (line, found)
+    assert sum("[sample.wind] track" in f for f in found) == 2
 
 
 @pytest.mark.parametrize(
