@@ -55,11 +55,13 @@ class Place:
     file : the file
     label : its name as a message gives it
     line : line number, from 1
+    path : its key in that file, where it has another one there
     """
 
     file: Path
     label: str
     line: int
+    path: KeyPath | None = None
 
 
 @dataclass
@@ -87,10 +89,11 @@ class Source:
 
     def locate(self, path: KeyPath) -> Place | None:
         """Give the place of a key, or of the table or list in which it would stand."""
-        for depth in range(len(path), 0, -1):
-            if path[:depth] in self.places:
-                return self.places[path[:depth]]
-        return None
+        return self.places.get(path[: self._depth(path)])
+
+    def _depth(self, path: KeyPath) -> int:
+        """How much of a path has a place; 0: nothing."""
+        return next((d for d in range(len(path), 0, -1) if path[:d] in self.places), 0)
 
     def order(self, path: KeyPath) -> tuple[bool, str, int]:
         """Give a key to sort findings by: this file's first, in the order of their lines."""
@@ -103,8 +106,11 @@ class Source:
         """Make a finding for a key, whether it is there or missing."""
         place = self.locate(path)
         where = f"{place.label}:{place.line}" if place else self.label
+        is_table = isinstance(get(self.data, path), dict)
+        if place is not None and place.path is not None:
+            path = (*place.path, *path[self._depth(path) :])
         named = len(path)
-        if not isinstance(get(self.data, path), dict):
+        if not is_table:
             named = max((i for i, part in enumerate(path) if isinstance(part, str)), default=0)
         table, key = format_path(path[:named]), format_path(path[named:])
         return Finding(" ".join(filter(None, (where, f"[{table}]" if table else "", key))), message)

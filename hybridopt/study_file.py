@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -98,7 +98,10 @@ class StudyFile(Table):
     cases: Annotated[tuple[str, ...], NOT_EMPTY, AfterValidator(_once)]
     """Built-in cases, or paths from this file."""
     seeds: Annotated[
-        tuple[Whole, ...], BeforeValidator(_seed_list), NOT_EMPTY, AfterValidator(_once_each)
+        tuple[Annotated[Whole, Field(ge=0)], ...],
+        BeforeValidator(_seed_list),
+        NOT_EMPTY,
+        AfterValidator(_once_each),
     ] = (0,)
     """A list, a number, or text such as "0-9"."""
     budgets: Annotated[tuple[NonNegative, ...], NOT_EMPTY, AfterValidator(_once)] | None = None
@@ -169,7 +172,8 @@ def read_study(path: str | Path) -> Study:
         study = StudyFile.model_validate(data)
     except ValidationError as error:
         problems = sorted(describe(error, StudyFile), key=lambda problem: source.order(problem[0]))
-        raise InputError([source.finding(*problem) for problem in problems]) from error
+        listed = [source.finding(*problem) for problem in problems]
+        raise InputError(listed + _unreadable(source)) from error
     findings: dict[Finding, None] = {}  # in order, each once: variants share much
     variants: list[Variant] = []
     for one in _variants(study):
@@ -184,6 +188,18 @@ def read_study(path: str | Path) -> Study:
     if findings:
         raise InputError(findings)
     return Study(file.stem, study.title, variants, study.seeds)
+
+
+def _unreadable(study: Source) -> list[Finding]:
+    """What is wrong with the files that the cases of a study name, whatever else it says."""
+    names = study.data.get("cases")
+    alone = replace(study, data={"cases": names})
+    return [
+        finding
+        for k, name in enumerate(names if isinstance(names, list) else ())
+        if isinstance(name, str)
+        for finding in _variant_source(alone, k, None, None).findings
+    ]
 
 
 def _variants(study: StudyFile) -> Iterator[tuple[int, int | None, int | None]]:
@@ -215,7 +231,7 @@ def _variant_source(study: Source, case: int, event: int | None, budget: int | N
         own = set(data["event"])
         moved.append((("events", event), ("event",)))
     places = {
-        (*there, *key[len(here) :]): place
+        (*there, *key[len(here) :]): replace(place, path=key)
         for here, there in moved
         for key, place in study.places.items()
         if key[: len(here)] == here and (*there, *key[len(here) :])

@@ -235,11 +235,25 @@ def test_every_finding_of_the_cases_is_listed(tmp_path):
     write_study(tmp_path, text.replace("mutation_rate", "mutation_rat"), f"{MINE}vm_mix = 1\n")
     findings = hybridopt("sweep", "study.toml", folder=tmp_path).findings
     assert len(findings) == len(set(findings))
-    for words in ("no_such_case", "did you mean 'mutation_rate'?", "mine.toml:4 [limits] vm_mix"):
+    for words in (
+        "cases[1]: 'no_such_case'",
+        "did you mean 'mutation_rate'?",
+        "mine.toml:4 [limits] vm_mix",
+    ):
         assert any(words in finding for finding in findings), (words, findings)
     write_study(tmp_path, SMALL.replace('"1-2"', '"1-77"'))
     (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
-    assert finding.startswith("study.toml:19 [event] lines[0]")
+    assert finding.startswith("study.toml:19 [events[1]] lines[0]")
+
+
+def test_unreadable_cases_are_listed_with_what_is_wrong_in_the_study(tmp_path):
+    write_study(tmp_path, 'cases = ["small.toml", "gone.toml", 3]\nseeds = [0, -1]\n')
+    found = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    assert [finding.partition(": ")[0] for finding in found] == [
+        "study.toml:1 cases[2]",
+        "study.toml:2 seeds[1]",
+        "study.toml:1 cases[1]",
+    ]
 
 
 def test_what_a_sweep_cannot_run_is_a_finding(tmp_path):
@@ -248,7 +262,7 @@ def test_what_a_sweep_cannot_run_is_a_finding(tmp_path):
     first, second = hybridopt("sweep", "study.toml", folder=tmp_path).findings
     assert "is a siting study" in first
     assert "[event] is missing" in second or "event: is missing" in second
-    (tmp_path / "study.toml").write_text('cases = ["small.toml"]\nset.budget = 3\n')
+    (tmp_path / "study.toml").write_text('cases = ["case.toml"]\nset.budget = 3\n')
     (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
     assert "cannot hold 'budget'; give budgets instead" in finding
     assert "cannot be read" in hybridopt("sweep", "none.toml", folder=tmp_path).findings[0]
