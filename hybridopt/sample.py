@@ -199,9 +199,9 @@ def sample_events(
         for _ in range(len(set(keys)) - len(waiting)):
             advance()
         try:
-            found = pool.map(list(waiting.values()))
-            for key, value in zip(waiting, found, strict=True):
-                store.add(key, value)
+            asked = list(waiting)
+            for k, value in pool.as_completed(list(waiting.values())):
+                store.add(asked[k], value)
                 advance()
         finally:
             store.save()

@@ -297,7 +297,8 @@ def run_sweep(
         for _ in range(resumed):
             advance()
         tasks = [_Task(e.scenario, e.seed, store is not None) for e in _of(sweep.entries, waiting)]
-        for k, outcome in zip(waiting, pool.map(tasks), strict=True):
+        for number, outcome in pool.as_completed(tasks):
+            k = waiting[number]
             entry = sweep.entries[k]
             row = entry.row(message="", folder="")
             row |= {n: v for n, v in outcome.row.items() if n not in ("case", "event", "budget")}

@@ -29,7 +29,7 @@ from hybridopt.solvers.pool import DASK
 from hybridopt.solvers.workers import WorkerLostError, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
 Item = TypeVar("Item")
@@ -191,6 +191,7 @@ class DaskWorkers(Generic[Item, Value]):
         self.name = f"hybridopt-{uuid.uuid4()}"
         self._client: Client | None = None
         self._batch: list[Future] = []
+        self._alone_since: float | None = None
 
     def __enter__(self) -> DaskWorkers[Item, Value]:
         """Connect, and send the function.
@@ -229,25 +230,61 @@ class DaskWorkers(Generic[Item, Value]):
         """
         if self._client is None:
             return (self.function(item) for item in items)
-        self._client.cancel(self._batch)
+        batch = self._begin(self._client, items)
+        return (value for _, value in self._values(items, batch, range(len(items))))
+
+    def as_completed(self, items: Sequence[Item]) -> Iterator[tuple[int, Value]]:
+        """Positions and values as they come: their order differs from run to run.
+
+        A new call ends one that was not read to its end.
+        """
+        if self._client is None:
+            return enumerate(self.function(item) for item in items)
+        batch = self._begin(self._client, items)
+        return self._values(items, batch, self._completed(batch))
+
+    def _begin(self, client: Client, items: Sequence[Item]) -> list[Future]:
+        client.cancel(self._batch)
         pickled = [pickle.dumps(item) for item in items]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
-            self._batch = self._client.map(
+            batch: list[Future] = client.map(
                 _apply, [self.name] * len(items), pickled, pure=False, retries=0
             )
-        return self._values(list(items), self._batch)
+        self._batch = batch
+        return batch
 
-    def _values(self, items: list[Item], batch: list[Future]) -> Iterator[Value]:
-        for item, future in zip(items, batch, strict=True):
-            if self._batch is not batch:
-                raise RuntimeError("these workers have gone on to other items, or are closed")
-            yield self._value(item, future)
-            future.release()
+    def _check(self, batch: list[Future]) -> None:
+        if self._batch is not batch:
+            raise RuntimeError("these workers have gone on to other items, or are closed")
+
+    def _completed(self, batch: list[Future]) -> Iterator[int]:
+        """Positions of the items, each when its answer is there."""
+        left = list(range(len(batch)))
+        while left:
+            self._check(batch)
+            done = [k for k in left if batch[k].status != "pending"]
+            if not done:
+                with contextlib.suppress(KilledWorker):
+                    self._look(batch[left[0]])
+            for k in done:
+                left.remove(k)
+                yield k
+
+    def _values(
+        self, items: Sequence[Item], batch: list[Future], positions: Iterable[int]
+    ) -> Iterator[tuple[int, Value]]:
+        for k in positions:
+            self._check(batch)
+            yield k, self._value(items[k], batch[k])
+            batch[k].release()
 
     def _value(self, item: Item, future: Future) -> Value:
+        found = None
         try:
-            good, value = pickle.loads(self._wait(future))  # noqa: S301  (our own worker's)
+            while found is None:
+                found = self._look(future)
+            good, value = pickle.loads(found)  # noqa: S301  (our own worker's)
         except KilledWorker as error:
             reason = "its worker process died or took too long, again and again"
             if self.lost is None:
@@ -258,32 +295,29 @@ class DaskWorkers(Generic[Item, Value]):
         found: Value = value
         return found
 
-    def _wait(self, future: Future) -> bytes:
-        """The answer of a worker.
+    def _look(self, future: Future) -> bytes | None:
+        """The answer of a worker; None if it hasn't come after :data:`LONGEST_WAIT_S`.
 
         Raises
         ------
         HybridoptError
             The scheduler is gone, or has had no workers for :data:`ALONE_LIMIT_S`.
         """
-        alone_since: float | None = None
-        while True:
-            try:
-                found: bytes = future.result(timeout=LONGEST_WAIT_S)
-                return found
-            except KilledWorker:
-                raise
-            except (TimeoutError, CancelledError) as error:
-                if future.cancelled() or future.status == "lost" or self._client is None:
-                    message = f"the Dask scheduler {self.address} is gone"
-                    raise HybridoptError(message) from error
-                if self._n_workers():
-                    alone_since = None
-                    continue
-                alone_since = alone_since or time.monotonic()
-                if time.monotonic() - alone_since > ALONE_LIMIT_S:
-                    message = f"the Dask scheduler {self.address} has no workers any more"
-                    raise HybridoptError(message) from error
+        try:
+            found: bytes = future.result(timeout=LONGEST_WAIT_S)
+        except KilledWorker:
+            raise
+        except (TimeoutError, CancelledError) as error:
+            if future.cancelled() or future.status == "lost" or self._client is None:
+                raise HybridoptError(f"the Dask scheduler {self.address} is gone") from error
+            now = time.monotonic()
+            self._alone_since = None if self._n_workers() else self._alone_since or now
+            if self._alone_since and now - self._alone_since > ALONE_LIMIT_S:
+                message = f"the Dask scheduler {self.address} has no workers any more"
+                raise HybridoptError(message) from error
+            return None
+        self._alone_since = None
+        return found
 
     def _n_workers(self) -> int:
         return 0 if self._client is None else len(self._client.scheduler_info()["workers"])

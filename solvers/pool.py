@@ -37,6 +37,10 @@ class Pool(Protocol[Item, Value]):
         """Values in the order of the items, each as soon as it and those before it are there."""
         ...
 
+    def as_completed(self, items: Sequence[Item]) -> Iterator[tuple[int, Value]]:
+        """Positions and values as they come: their order differs from run to run."""
+        ...
+
 
 def pool_of(
     function: Callable[[Item], Value],

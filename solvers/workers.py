@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from hybridopt.errors import HybridoptError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from multiprocessing.context import SpawnProcess
     from types import TracebackType
 
@@ -140,23 +140,50 @@ class Workers(Generic[Item, Value]):
         """
         if not self._open:
             return (self.function(item) for item in items)
+        batch = self._begin(items)
+        return (value for _, value in self._answers(batch, range(len(items))))
+
+    def as_completed(self, items: Sequence[Item]) -> Iterator[tuple[int, Value]]:
+        """Positions and values as they come: their order differs from run to run.
+
+        A new call ends one that was not read to its end.
+        """
+        if not self._open:
+            return enumerate(self.function(item) for item in items)
+        batch = self._begin(items)
+        return self._answers(batch, self._completed(batch))
+
+    def _begin(self, items: Sequence[Item]) -> _Batch:
         self._abandon()
         batch = self._batch = _Batch(list(items), deque(range(len(items))))
         self._feed(batch)
-        return self._values(batch)
+        return batch
 
-    def _values(self, batch: _Batch) -> Iterator[Value]:
+    def _check(self, batch: _Batch) -> None:
+        if self._batch is not batch:
+            raise RuntimeError("these workers have gone on to other items, or are closed")
+
+    def _completed(self, batch: _Batch) -> Iterator[int]:
+        """Positions of the items, each when its answer is there."""
+        left = len(batch.items)
+        while left:
+            while not batch.answers:
+                self._check(batch)
+                self._step(batch, LONGEST_WAIT_S)
+            left -= 1
+            yield next(iter(batch.answers))
+
+    def _answers(self, batch: _Batch, positions: Iterable[int]) -> Iterator[tuple[int, Value]]:
         try:
-            for i in range(len(batch.items)):
-                if self._batch is not batch:
-                    raise RuntimeError("these workers have gone on to other items, or are closed")
+            for i in positions:
+                self._check(batch)
                 self._step(batch, 0.0)  # keeps the processes busy while values are read
                 while i not in batch.answers:
                     self._step(batch, LONGEST_WAIT_S)
                 good, value = batch.answers.pop(i)
                 if not good:
                     raise value
-                yield value
+                yield i, value
         finally:
             if self._batch is batch:
                 self._abandon()

@@ -115,6 +115,14 @@ def test_values_keep_the_order_of_the_items(cluster):
         assert list(pool.map([4])) == [-4]
 
 
+def test_values_come_before_those_of_earlier_items(cluster):
+    with DaskWorkers(time.sleep, cluster.address) as pool:
+        values = pool.as_completed([30, 0, 0.1])
+        assert [next(values), next(values)] == [(1, None), (2, None)]
+        with pytest.raises(RuntimeError, match="gone on"):
+            pool.map([]), next(values)
+
+
 def test_an_exception_of_the_function_is_raised_in_its_turn(cluster):
     with DaskWorkers(operator.itemgetter(0), cluster.address) as pool:
         values = pool.map([[1], [], [3]])

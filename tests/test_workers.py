@@ -105,6 +105,25 @@ def test_a_value_comes_before_later_items_are_done(tmp_path):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+def test_every_value_comes_with_the_position_of_its_item(processes, tmp_path):
+    items = [("", tmp_path, x) for x in range(9)]
+    with Workers(misbehave, processes) as pool:
+        assert sorted(pool.as_completed(items)) == [(x, 2 * x) for x in range(9)]
+        assert list(pool.as_completed([])) == []
+        assert list(pool.map(items)) == list(range(0, 18, 2))
+
+
+def test_values_come_before_those_of_earlier_items(tmp_path):
+    items = [("hang", tmp_path, 0), ("", tmp_path, 1), ("kill once", tmp_path, 2)]
+    with Workers(misbehave, 2) as pool:
+        values = pool.as_completed(items)
+        assert [next(values), next(values)] == [(1, 2), (2, 4)]
+        assert list(pool.map([("", tmp_path, 4)])) == [8]
+        with pytest.raises(RuntimeError, match="gone on"):
+            next(values)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
 def test_an_exception_of_the_function_is_raised_in_its_turn(processes, tmp_path):
     items = [("slow", tmp_path, 1), ("raise", tmp_path, 2), ("raise", tmp_path, 3)]
     with Workers(misbehave, processes) as pool:
