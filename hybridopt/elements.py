@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Written = str | int | tuple[int, int]
 
+MOST_SHOWN = 12  # labels in a message
+
 
 class Elements:
     """Looks elements up, and collects a finding for each that isn't there.
@@ -74,8 +76,26 @@ class Elements:
         elif self.branches(written, other) and not isinstance(written, int):
             self.miss(key, f"{shown} is a {word[other]}: list it under {word[other]}s")
         else:
-            self.miss(key, f"no {word[kind]} {shown} in the network")
+            self.miss(key, f"no {word[kind]} {shown} in the network{self._instead(written, kind)}")
         return None
+
+    def _instead(self, written: Written, kind: str) -> str:
+        """What there is where a branch was looked for; empty for names and numbers."""
+        reference, grid = parse_branch(written), self.grid
+        if not isinstance(reference, BranchRef):
+            return ""
+        for bus in (reference.from_bus, reference.to_bus):
+            if bus not in self.bus_position:
+                return f"; buses are labelled {_range(grid.bus_id)}"
+        bus = self.bus_position[reference.from_bus]
+        ends = zip(
+            grid.branch_name, grid.branch_kind, grid.branch_from, grid.branch_to, strict=True
+        )
+        here = [name for name, what, *pair in ends if what == kind and bus in pair]
+        if not here:
+            return ""
+        more = ", ..." if len(here) > MOST_SHOWN else ""
+        return f"; at bus {reference.from_bus}: {', '.join(here[:MOST_SHOWN])}{more}"
 
     def branches(self, written: Written, kind: str) -> list[int]:
         """Positions of the branches of a kind that a reference means."""
@@ -157,5 +177,5 @@ def _range(labels: Sequence[int]) -> str:
     low, high = min(labels), max(labels)
     if len(labels) == high - low + 1:
         return f"{low} to {high}"
-    shown = ", ".join(str(label) for label in sorted(labels)[:12])
-    return shown + (", ..." if len(labels) > 12 else "")
+    shown = ", ".join(str(label) for label in sorted(labels)[:MOST_SHOWN])
+    return shown + (", ..." if len(labels) > MOST_SHOWN else "")

@@ -115,8 +115,9 @@ class BarProgress:
                 if not self.console.is_terminal:
                     self.console.print(
                         f"generation {generation}/{generations}: {_best(run)}, "
-                        f"{run.distinct} plans evaluated",
+                        f"{run.distinct} evaluated",
                         highlight=False,
+                        soft_wrap=True,
                     )
 
             yield report
@@ -137,15 +138,13 @@ class BarProgress:
                         f"batch {batch}: {run.evaluations} of {plans} plans looked at, "
                         f"{run.distinct} evaluated: {_best(run)}",
                         highlight=False,
+                        soft_wrap=True,
                     )
 
             yield report
 
 
 def _best(run: Any) -> str:
-    """Objectives of the best plan so far."""
-    return ", ".join(
-        f"{name.removeprefix('best_')} {value:.6g}"
-        for name, value in run.log[-1].items()
-        if name.startswith("best_")
-    )
+    """The first objectives of the best so far; the others break ties."""
+    objectives = [(name, value) for name, value in run.log[-1].items() if name.startswith("best_")]
+    return ", ".join(f"{name.removeprefix('best_')} {value:.6g}" for name, value in objectives[:3])

@@ -177,21 +177,14 @@ def sample_tables(result: SampleResult) -> Iterator[Any]:
     found = sample_summary(result)
     money = found["currency"]
     title = f"{found['case']}: {found['events']:,} events, response {found['response']}"
-    table = titled_table(title, "", "Mean", "95 % from", "to", "CVaR 95 %", "95 % from", "to")
-    table.add_row(
-        "Unserved MWh",
-        show(found["expected_unserved_mwh"]),
-        *(show(x) for x in found["ci_95"]),
-        show(found["cvar_95_unserved_mwh"]),
-        *(show(x) for x in found["cvar_95_ci_95"]),
-    )
-    table.add_row(
-        f"Cost {money}",
-        show(found["expected_cost"], 0),
-        *(show(x, 0) for x in found["expected_cost_ci_95"]),
-        show(found["cvar_95_cost"], 0),
-        *(show(x, 0) for x in found["cvar_95_cost_ci_95"]),
-    )
+    table = titled_table(title, "", "Found", "95 % from", "to")
+    for name, key, interval, digits in (
+        ("Unserved MWh, mean", "expected_unserved_mwh", "ci_95", 2),
+        ("Unserved MWh, CVaR 95 %", "cvar_95_unserved_mwh", "cvar_95_ci_95", 2),
+        (f"Cost {money}, mean", "expected_cost", "expected_cost_ci_95", 0),
+        (f"Cost {money}, CVaR 95 %", "cvar_95_cost", "cvar_95_cost_ci_95", 0),
+    ):
+        table.add_row(name, show(found[key], digits), *(show(x, digits) for x in found[interval]))
     yield table
     yield in_words(found)
 

@@ -21,7 +21,8 @@ def titled_table(title: str, *columns: str) -> Table:
     """Make a table without lines, the first column to the left, numbers to the right."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for k, column in enumerate(columns):
-        table.add_column(column, justify="left" if k == 0 else "right")
+        # "fold": where there is no room, a number goes on in the next line and loses no digit
+        table.add_column(column, justify="left" if k == 0 else "right", overflow="fold")
     return table
 
 
