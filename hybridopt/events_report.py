@@ -42,7 +42,7 @@ def write_worst_report(found: dict[str, Any], folder: Path) -> Path:
     """
     answered = found["response"] != "none"
     content = {
-        "title": f"{found['case']}: the worst events of {found['k']} elements",
+        "title": f"{found['case']}: the worst events of {count(found['k'], 'element')}",
         "byline": [f"seed {found['seed']}", duration(found["wall_s"])],
         "lead": _worst_lead(found),
         "charts": [("Unserved at the peak hour", ranking_chart(found))] if found["events"] else [],

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 BAR = "#56b4e9"
 ROW = 34.0  # height of a crew's row
+FLAT = 60.0  # a trapezoid so low has no room for words beside its sides
 
 
 def service_chart(found: dict[str, Any]) -> Chart:
@@ -142,12 +143,16 @@ def _names(frame: Frame, corners: Sequence[tuple[float, float]], marks: dict[str
     look = {"fill": UNSERVED, "font_weight": 600}
     canvas, x, y = frame.canvas, frame.x, frame.y
     words = f"Λ {fixed(marks['lambda'], 1)} %, Φ {fixed(marks['phi'], 1)} %/h"
-    at_foot = min(y(low) + 18, y.start - 6)
-    canvas.text(x(end) + 6, at_foot, f"{words}, E {fixed(marks['e_h'], 1)} h", **look)
-    if marks["pi"] is not None:
+    words += f", E {fixed(marks['e_h'], 1)} h"
+    recovery = "" if marks["pi"] is None else f"Π {fixed(marks['pi'], 1)} %/h"
+    is_flat = y(low) - y(full) < FLAT
+    if is_flat and recovery:
+        words += f", {recovery}"
+    canvas.text(x(end) + 6, min(y(low) + 18, y.start - 6), words, **look)
+    if recovery and not is_flat:
         middle = x((onset + last) / 2) + 10
         place = min(middle, x.end - 96)
-        canvas.text(place, y((low + full) / 2) + 4, f"Π {fixed(marks['pi'], 1)} %/h", **look)
+        canvas.text(place, y((low + full) / 2) + 4, recovery, **look)
 
 
 def crews_chart(found: dict[str, Any]) -> Chart:

@@ -93,7 +93,8 @@ def worst_tables(result: WorstResult) -> Iterator[Any]:
     heads = ["Event", "Unserved MW", "Without response MW"]
     answered = result.options.response != "none"
     heads = [*heads, f"Restoring cost {found['currency']}", "Response"] if answered else heads[:2]
-    title = f"{found['case']}: worst events of {found['k']} elements, response {found['response']}"
+    elements = "1 element" if found["k"] == 1 else f"{found['k']} elements"
+    title = f"{found['case']}: worst events of {elements}, response {found['response']}"
     table = titled_table(title, *heads)
     for row in found["events"]:
         cells = [", ".join(row["elements"]), show(row["unserved_mw"])]
