@@ -475,3 +475,13 @@ def test_no_load_connected_anywhere_is_refused_but_an_all_dead_grid_is_studied(t
     assert after["served_mw"] == 0
     assert after["unserved_percent"] == 100
     assert after["min_vm_pu"] is None
+
+
+def test_a_line_that_is_not_there_is_answered_with_those_at_its_bus(tmp_path):
+    write_case(tmp_path, text='[event]\nlines = ["1-3", "0-2", "0-7"]\n')
+    found = hybridopt("check", "small.toml", folder=tmp_path).findings
+    assert [finding.partition(" in the network")[2] for finding in found] == [
+        "; at bus 1: 0-1, 1-2",
+        "; at bus 0: 0-1",
+        "; buses are labelled 0 to 3",
+    ]
