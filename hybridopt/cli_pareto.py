@@ -48,7 +48,8 @@ def prepare(request: Request, load: Callable[[], Any]) -> Prepared:
     InputError
         With every finding.
     """
-    from hybridopt.plan_choice import read_objectives
+    from hybridopt.case_schema import OBJECTIVES
+    from hybridopt.objective_list import read_objectives
     from hybridopt.plan_front import check_exhaustive
     from hybridopt.result_folder import check_folder
     from hybridopt.solvers.pool import check_workers
@@ -69,7 +70,7 @@ def prepare(request: Request, load: Callable[[], Any]) -> Prepared:
 
     scenario, names, *_ = collect(
         load,
-        lambda: read_objectives(request.pareto),
+        lambda: read_objectives(request.pareto, OBJECTIVES),
         check_others,
         lambda: None if request.out is None else check(request.out),
         lambda: check_workers(request.workers),

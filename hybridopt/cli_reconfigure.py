@@ -220,10 +220,10 @@ def _case(text: str) -> tuple[str, Any, tuple[str, ...], Any]:
 
 
 def _options(request: Request) -> ReconfigureOptions:
-    from hybridopt.feeder_goal import Goal
+    from hybridopt.feeder_goal import PARTS, Goal
+    from hybridopt.objective_list import read_objectives
     from hybridopt.reconfigure import EDGES, ReconfigureOptions
     from hybridopt.solvers.generational import GenerationalOptions
-    from hybridopt.tree_pareto import read_objectives
 
     def weights() -> tuple[float, float, float]:
         try:
@@ -235,7 +235,7 @@ def _options(request: Request) -> ReconfigureOptions:
 
     given, pareto, _, _ = collect(
         weights,
-        lambda: () if request.pareto is None else read_objectives(request.pareto),
+        lambda: () if request.pareto is None else read_objectives(request.pareto, PARTS),
         lambda: _check(request),
         lambda: ReconfigureOptions(
             goal=Goal(request.objective, loss_unit=request.loss_unit), encoding=request.encoding

@@ -10,8 +10,6 @@ import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hybridopt.case_schema import OBJECTIVES
-from hybridopt.errors import Finding, InputError
 from hybridopt.grid import Plan
 
 if TYPE_CHECKING:
@@ -23,27 +21,6 @@ if TYPE_CHECKING:
 NAMES = ("unserved_mwh", "plan_cost", "operating_cost")
 UNSERVED = ("unserved_mwh", "unserved_peak_mw")
 LEVELS = 20  # of the budget that may be spent
-
-
-def read_objectives(text: str) -> tuple[str, ...]:
-    """Names in a list such as ``unserved_mwh,plan_cost,operating_cost``.
-
-    Raises
-    ------
-    InputError
-        Fewer than two, unknown or doubled names.
-    """
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    findings = [
-        Finding(f"--pareto {name}", f"is none of {', '.join(OBJECTIVES)}")
-        for name in dict.fromkeys(names)
-        if name not in OBJECTIVES
-    ]
-    if len(set(names)) < 2 or len(set(names)) < len(names):
-        findings.append(Finding("--pareto", "needs two or more different objectives"))
-    if findings:
-        raise InputError(findings)
-    return names
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
+from hybridopt.case_schema import OBJECTIVES
 from hybridopt.checkpoint import fingerprint
 from hybridopt.errors import Finding, HybridoptError, InputError
 from hybridopt.evaluate import Candidate as PlanCandidate
@@ -21,6 +22,7 @@ from hybridopt.evaluate import Evaluation, Evaluator, failed
 from hybridopt.grid import Plan
 from hybridopt.moves import cross, mutate
 from hybridopt.neighbourhood import neighbours
+from hybridopt.objective_list import read_objectives
 from hybridopt.plan_archive import Archive
 from hybridopt.plan_choice import (
     LEVELS,
@@ -30,7 +32,6 @@ from hybridopt.plan_choice import (
     decode_choice,
     every_choice,
     goals_of,
-    read_objectives,
 )
 from hybridopt.plan_front_points import FrontPoint, dispatched
 from hybridopt.progress import NoProgress
@@ -298,7 +299,7 @@ def run_pareto(
     """
     progress = progress or NoProgress()
     began = time.perf_counter()
-    names = read_objectives(",".join(objectives))
+    names = read_objectives(",".join(objectives), OBJECTIVES)
     if exhaustive:
         check_exhaustive(scenario, names)
     search = FrontSearch(scenario, names, workers, progress, keep)

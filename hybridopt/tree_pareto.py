@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridopt.errors import Finding, InputError
 from hybridopt.feeder_goal import PARTS, operations
 from hybridopt.solvers.nsga2 import non_dominated, spread
 from hybridopt.solvers.radial import ITERATIONS, LOSS, VIOLATION, WITHIN, evaluate
@@ -27,27 +26,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 POPULATION, GENERATIONS = 64, 80
-
-
-def read_objectives(text: str) -> tuple[str, ...]:
-    """Names in a list such as ``losses,switching_operations``.
-
-    Raises
-    ------
-    InputError
-        Fewer than two, unknown or doubled names.
-    """
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    findings = [
-        Finding(f"--pareto {name}", f"is none of {', '.join(PARTS)}")
-        for name in dict.fromkeys(names)
-        if name not in PARTS
-    ]
-    if len(set(names)) < 2 or len(set(names)) < len(names):
-        findings.append(Finding("--pareto", "needs two or more different objectives"))
-    if findings:
-        raise InputError(findings)
-    return names
 
 
 def pareto_front(

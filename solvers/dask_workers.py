@@ -280,11 +280,11 @@ class DaskWorkers(Generic[Item, Value]):
             batch[k].release()
 
     def _value(self, item: Item, future: Future) -> Value:
-        found = None
+        said = None
         try:
-            while found is None:
-                found = self._look(future)
-            good, value = pickle.loads(found)  # noqa: S301  (our own worker's)
+            while said is None:
+                said = self._look(future)
+            good, value = pickle.loads(said)  # noqa: S301  (our own worker's)
         except KilledWorker as error:
             reason = "its worker process died or took too long, again and again"
             if self.lost is None:

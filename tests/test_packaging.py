@@ -16,7 +16,7 @@ FOLDERS = SETUPTOOLS["package-dir"]
 # Each module imports from its own layer and from those above it in this list. The built-in
 # cases are data, so they come first: the reader of case files looks them up.
 LAYERS = [
-    ["errors", "interrupt", "cases", "cases.*"],
+    ["errors", "interrupt", "objective_list", "cases", "cases.*"],
     [
         "grid",
         "grid_*",
