@@ -1,7 +1,7 @@
 """Evaluate items on the workers of a Dask cluster; the results are those of this machine.
 
 Each worker receives the picklable function once, with whatever it compiles. An item whose worker
-dies is given to another by Dask, and is lost when that has happened as often as the scheduler
+dies is given to another by Dask, and is lost when that has happened twice as often as the scheduler
 allows (``distributed.scheduler.allowed-failures``). In one process items are taken one after the
 other, for neither Ipopt nor compiled models may be shared: give each worker one thread.
 """
@@ -245,14 +245,17 @@ class DaskWorkers(Generic[Item, Value]):
 
     def _begin(self, client: Client, items: Sequence[Item]) -> list[Future]:
         client.cancel(self._batch)
+        batch = self._batch = self._submit(client, items)
+        return batch
+
+    def _submit(self, client: Client, items: Sequence[Item]) -> list[Future]:
         pickled = [pickle.dumps(item) for item in items]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
-            batch: list[Future] = client.map(
+            sent: list[Future] = client.map(
                 _apply, [self.name] * len(items), pickled, pure=False, retries=0
             )
-        self._batch = batch
-        return batch
+        return sent
 
     def _check(self, batch: list[Future]) -> None:
         if self._batch is not batch:
@@ -276,20 +279,35 @@ class DaskWorkers(Generic[Item, Value]):
     ) -> Iterator[tuple[int, Value]]:
         for k in positions:
             self._check(batch)
-            yield k, self._value(items[k], batch[k])
+            try:
+                found = self._value(batch[k])
+            except KilledWorker:
+                found = self._second_try(items[k], batch, k)
+            yield k, found
             batch[k].release()
 
-    def _value(self, item: Item, future: Future) -> Value:
-        said = None
+    def _second_try(self, item: Item, batch: list[Future], k: int) -> Value:
+        """The value of an item that Dask gave up, perhaps only for waiting behind another one.
+
+        Dask holds the death of a worker against every item that it had, at work or waiting. The
+        one that killed it has been given up as well by now, and isn't tried again beside this one.
+        """
+        if self._client is None:
+            raise HybridoptError(f"the Dask scheduler {self.address} is gone")
+        (batch[k],) = self._submit(self._client, [item])
         try:
-            while said is None:
-                said = self._look(future)
-            good, value = pickle.loads(said)  # noqa: S301  (our own worker's)
+            return self._value(batch[k])
         except KilledWorker as error:
             reason = "its worker process died or took too long, again and again"
             if self.lost is None:
                 raise WorkerLostError(reason) from error
             return self.lost(item, reason)
+
+    def _value(self, future: Future) -> Value:
+        said = None
+        while said is None:
+            said = self._look(future)
+        good, value = pickle.loads(said)  # noqa: S301  (our own worker's)
         if not good:
             raise value
         found: Value = value
