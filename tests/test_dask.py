@@ -13,7 +13,7 @@ import time
 
 import pytest
 from command_line import hybridopt, write_case
-from distributed import Client
+from distributed import Client, KilledWorker
 
 from hybridopt.errors import HybridoptError
 from hybridopt.network_events import EventSpace
@@ -140,6 +140,21 @@ def test_values_left_unread_do_not_reach_the_next_call(cluster):
             assert list(other.map([5, 6])) == [-5, -6]
         with pytest.raises(RuntimeError, match="gone on"):
             pool.map([]), next(first)
+
+
+def test_an_item_that_dask_gave_up_for_another_ones_sake_is_tried_again(cluster, monkeypatch):
+    look, given_up = DaskWorkers._look, []
+
+    def gives_up_once(pool, future):
+        if not given_up:
+            given_up.append(future)
+            raise KilledWorker(future.key, None, 3)
+        return look(pool, future)
+
+    monkeypatch.setattr(DaskWorkers, "_look", gives_up_once)
+    with DaskWorkers(operator.neg, cluster.address) as pool:
+        assert list(pool.map([1, 2, 3])) == [-1, -2, -3]
+    assert len(given_up) == 1
 
 
 @pytest.mark.slow
