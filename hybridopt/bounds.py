@@ -38,7 +38,7 @@ class _Islands:
     ----------
     of_bus : (n_bus,)
     demand : (n_level, n_island) connected demand, MW
-    supply : (n_island,) largest output of running units, MW
+    supply : (n_island,) largest output of running units and of storage, MW
     forming : (n_island,) holds a unit that can hold a voltage
     """
 
@@ -64,6 +64,7 @@ class PlanBounds:
         self.at_peak = evaluator.mode == "winner"
         rows = np.array([dispatcher.peak_level]) if self.at_peak else np.arange(len(levels.factor))
         self.factor, self.profile = levels.factor[rows], levels.profile[rows]
+        self.price = levels.price[rows]
         self.weight_h = np.ones(1) if self.at_peak else levels.weight_h
         self.peak_level = int(np.flatnonzero(rows == dispatcher.peak_level)[0])
         base = self.grid.base_mva
@@ -71,9 +72,7 @@ class PlanBounds:
         self.lost = np.asarray(self.factor @ (everything - connected)) * base
         self.connected = self.factor * connected * base
         self.running = self.grid.gen_in_service & self.grid.bus_in_service[self.grid.gen_bus]
-        self.convex = self.grid.gen_cost.shape[1] <= 3 and bool(
-            np.all(self.grid.gen_cost[:, 2:] >= 0)
-        )
+        self.convex = has_plain_costs(self.grid)
         self.passive = never_generates(self.grid) and not np.any(self.grid.zip_p)
         self._topologies: dict[tuple[int, ...], _Islands] = {}
 
@@ -120,6 +119,10 @@ class PlanBounds:
             forming[island[grid.gen_bus[self.running & grid.gen_forming]]] = True
             supply = np.zeros(n)
             np.add.at(supply, at, grid.p_max[self.running] * grid.base_mva)
+            store = grid.storage
+            stores = store.in_service & grid.bus_in_service[store.bus]
+            out = store.discharge_max[stores] * grid.base_mva
+            np.add.at(supply, island[store.bus[stores]], out)
             self._topologies[key] = _Islands(island, demand, supply, forming)
         return self._topologies[key]
 
@@ -174,20 +177,35 @@ class PlanBounds:
             here = np.flatnonzero(self.running & (islands.of_bus[grid.gen_bus] == number))
             cost = np.zeros((len(here), 3))
             cost[:, : grid.gen_cost.shape[1]] = grid.gen_cost[here]
+            price = self.price[:, here]
             low = np.tile(np.minimum(grid.p_min[here] * base, 0.0), (len(output), 1))
-            high = np.tile(grid.p_max[here] * base, (len(output), 1))
+            high = np.tile(np.maximum(grid.p_max[here] * base, 0.0), (len(output), 1))
             count = int(np.sum(unit_island == number))
             if count:  # its units as one, which shares output between them at no loss
                 cost = np.vstack([cost, [0.0, dg_cost[1], dg_cost[2] / count]])
+                price = np.column_stack([price, np.zeros(len(output))])
                 low = np.column_stack([low, np.zeros(len(output))])
                 high = np.column_stack([high, output])
                 cost[-1, 0] = min(dg_cost[0], 0.0) * count
             cost[:, 0] = np.minimum(cost[:, 0], 0.0)  # a unit may stand still
-            total += float(self.weight_h @ _least_cost(cost, low, high, islands.demand[:, number]))
+            least = _least_cost(cost, low, high, islands.demand[:, number], price)
+            total += float(self.weight_h @ least)
         return total - 1e-7 * abs(total)
 
 
-def _least_cost(cost: Floats, low: Floats, high: Floats, demand: Floats) -> Floats:
+def has_plain_costs(grid: Grid) -> bool:
+    """Whether costs are convex polynomials of the second order, and no storage shifts them."""
+    return (
+        grid.gen_cost.shape[1] <= 3
+        and bool(np.all(grid.gen_cost[:, 2:] >= 0))
+        and all(points is None for points in (*grid.gen_pwl, *grid.gen_pieces))
+        and not len(grid.storage.bus)
+    )
+
+
+def _least_cost(
+    cost: Floats, low: Floats, high: Floats, demand: Floats, price: Floats | float = 0.0
+) -> Floats:
     """Lower bound on the cost of covering a demand, (n_level,).
 
     Parameters
@@ -195,29 +213,32 @@ def _least_cost(cost: Floats, low: Floats, high: Floats, demand: Floats) -> Floa
     cost : (n_unit, 3) convex polynomials c0 + c1 p + c2 p^2, p in MW
     low, high : (n_level, n_unit), MW
     demand : (n_level,), MW
+    price : (n_level, n_unit), per MWh on top of the cost
 
     Notes
     -----
-    For every price, sum of min(cost - price p) + price x demand is a lower bound.
+    For every marginal price, sum of min(cost - marginal price p) + marginal price x demand is a
+    lower bound, as long as it isn't negative: more than the demand may be generated.
     """
     if not cost.shape[0]:
         return np.zeros_like(demand)
-    marginal_high = cost[:, 1] + 2 * cost[:, 2] * high
-    below, above = np.zeros_like(demand), np.maximum(marginal_high.max(axis=1), 0.0)
+    linear = cost[:, 1] + price + np.zeros_like(high)
+    curved = cost[:, 2] > 0
+    steepest = linear + 2 * cost[:, 2] * high
+    below, above = np.zeros_like(demand), np.maximum(steepest.max(axis=1), 0.0)
 
-    def output(price: Floats) -> Floats:
-        slope = price[:, None] - cost[:, 1]
-        curved = cost[:, 2] > 0
+    def output(marginal: Floats) -> Floats:
+        slope = marginal[:, None] - linear
         best = np.where(slope > 0, high, low)
         inner = np.divide(slope, 2 * cost[:, 2], out=np.zeros_like(slope), where=curved)
         return np.asarray(np.where(curved, np.clip(inner, low, high), best))
 
     for _ in range(BISECTIONS):
-        price = (below + above) / 2
-        enough = output(price).sum(axis=1) >= demand
-        above, below = np.where(enough, price, above), np.where(enough, below, price)
+        marginal = (below + above) / 2
+        enough = output(marginal).sum(axis=1) >= demand
+        above, below = np.where(enough, marginal, above), np.where(enough, below, marginal)
     p = output(above)
-    value = (cost[:, 0] + (cost[:, 1] - above[:, None]) * p + cost[:, 2] * p**2).sum(axis=1)
+    value = (cost[:, 0] + (linear - above[:, None]) * p + cost[:, 2] * p**2).sum(axis=1)
     return np.asarray(value + above * demand)
 
 

@@ -171,7 +171,8 @@ def _indices_table(found: dict[str, Any]) -> Table:
         numbers(head, "", [row[k] for row in rows], decimals=2)
         for k, head in enumerate(heads, start=1)
     ]
-    note = "Confidence intervals by the bootstrap. Cost: unserved energy, plan and operation."
+    note = "Confidence intervals by the bootstrap-t; that of the CVaR from 100 events on. "
+    note += "Cost: unserved energy, plan and operation."
     return Table("Mean and tail", columns, note=note)
 
 

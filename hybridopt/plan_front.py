@@ -68,7 +68,7 @@ class FrontResult:
     left_out : number of further plans of the front, those that lie closest to others
     log : one row per generation: evaluations, points on the front, and its hypervolume as a share
         of that of the last front
-    exact : whether every candidate was tried
+    exhaustive : whether every candidate was tried
     resumed : candidates that an earlier run had measured
     """
 
@@ -81,7 +81,7 @@ class FrontResult:
     solves: int
     failed: int
     log: list[dict[str, Any]]
-    exact: bool
+    exhaustive: bool
     resumed: int
     wall_s: float
 
@@ -89,6 +89,11 @@ class FrontResult:
     def scenario(self) -> Scenario:
         """The case and its network."""
         return self.check.scenario
+
+    @property
+    def exact(self) -> bool:
+        """Whether every candidate was tried, and none failed."""
+        return self.exhaustive and not self.failed
 
 
 class FrontSearch:
@@ -332,7 +337,7 @@ def run_pareto(
         solves=sum(found.solves for found in measured.values()),
         failed=sum(not found.ok for found in measured.values()),
         log=search.archive.history(search.log),
-        exact=exhaustive,
+        exhaustive=exhaustive,
         resumed=resumed,
         wall_s=time.perf_counter() - began,
     )

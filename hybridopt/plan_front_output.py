@@ -138,7 +138,9 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _how(result: FrontResult) -> str:
-    return "all were tried" if result.exact else f"seed {result.seed}"
+    if not result.exhaustive:
+        return f"seed {result.seed}"
+    return f"all were tried, {result.failed} failed" if result.failed else "all were tried"
 
 
 def front_tables(result: FrontResult, folder: Path | None) -> Iterator[Any]:

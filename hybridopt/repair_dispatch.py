@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hybridopt.compiled import State
     from hybridopt.dispatch import Dispatcher
     from hybridopt.repair_service import Service
     from hybridopt.repair_value import Step, Valuer
@@ -72,15 +73,13 @@ def _solve(
         return dispatcher.solve_levels(Plan(), np.array(distinct))
     results: dict[int, HourResult] = {}
     for level in distinct:
-        held = _held(dispatcher, service.nodes[node][1], level)
+        held = _held(dispatcher, *service.kept(node, level)[:2])
         results |= {level: held} if held else dispatcher.solve_levels(Plan(), np.array([level]))
     return results
 
 
-def _held(dispatcher: Dispatcher, share: Floats, level: int) -> HourResult | None:
+def _held(dispatcher: Dispatcher, state: State, share: Floats) -> HourResult | None:
     """Least cost with the shares of loads given; None where that has no feasible point."""
-    state = dispatcher.state(Plan(), np.array([level]))
-    state.dt[:] = 1.0
     model, options = dispatcher.hour.model, dispatcher.settings.options
     bounds = model.bounds(state, COST)
     columns = model.served[0]

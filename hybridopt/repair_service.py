@@ -142,13 +142,18 @@ class Service:
         """Whether something had to be dropped to come to a node: here nothing is held."""
         return 0
 
+    def falls_short(self, node: int, level: int) -> bool:
+        """Whether less is served than is connected: here that is connected which is served."""
+        return False
+
 
 class HeldService(Service):
     """The same where loads, once connected, are never dropped.
 
     In a step only as much is connected as can be held when every bus has the largest load of its
     day, and no bus's share falls below what it had in the step before. So what is served depends on
-    the steps before: a node is a set and the shares connected then.
+    the steps before: a node is a set and the shares connected then. What is connected is delivered
+    at each load level anew: units that cannot run at a light load may have to stand still.
     """
 
     def __init__(self, problem: RepairProblem) -> None:
@@ -158,6 +163,7 @@ class HeldService(Service):
         self._steps: dict[tuple[int, int], int] = {}
         self._peaks: dict[int, tuple[State, Floats]] = {}
         self._drops: list[int] = []
+        self._kept: dict[tuple[int, int], tuple[State, Floats, bool]] = {}
 
     def first(self, repaired: int) -> int:
         """Node right after the event."""
@@ -180,8 +186,34 @@ class HeldService(Service):
         """What is served at a node and a load level."""
         key = (node, level)
         if key not in self._known:
-            self._known[key] = self.delivery(self.nodes[node][0], level, self.nodes[node][1])
+            self._known[key] = self.delivery(self.nodes[node][0], level, self.kept(node, level)[1])
         return self._known[key]
+
+    def falls_short(self, node: int, level: int) -> bool:
+        """Whether less is served than is connected."""
+        return self.kept(node, level)[2]
+
+    def kept(self, node: int, level: int) -> tuple[State, Floats, bool]:
+        """What runs at a load level, the share served at each bus, and whether some is missing.
+
+        The shares, (n_bus,), are of the loads that are whole; what is connected can be missing.
+        """
+        key = (node, level)
+        if key not in self._kept:
+            repaired, connected = self.nodes[node]
+            state = self.state(repaired, level)
+            asked = state.p_demand[0] * connected
+            found, share = self.shares(
+                replace(
+                    state,
+                    p_demand=state.p_demand * connected,
+                    q_demand=state.q_demand * connected,
+                )
+            )
+            short = bool(np.any((share < 1.0) & (asked > 0)))
+            running = replace(found, p_demand=state.p_demand, q_demand=state.q_demand)
+            self._kept[key] = running, np.where(asked > 0, connected * share, connected), short
+        return self._kept[key]
 
     def drops(self, node: int) -> int:
         """Number of steps to a node in which something had to be dropped all the same."""

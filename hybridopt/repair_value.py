@@ -70,14 +70,15 @@ class Valuer:
         """Value an order."""
         visits = self.visits(order)
         ends = [visit.done_h for visit in visits]
-        weighted, drops = 0.0, 0
+        weighted, drops, short = 0.0, 0, 0
         for node, begin, end in self.nodes(visits):
             weighted += self.energy(node, begin, end)
+            short += self._falls_short(node, begin, end)
             drops = self.service.drops(node)
         return OrderValue(
             tuple(order),
             (
-                float(drops),
+                float(drops + short),
                 round(weighted, DIGITS),
                 round(max(ends, default=0.0), DIGITS),
                 round(sum(ends), DIGITS),
@@ -111,6 +112,11 @@ class Valuer:
                 total += (power - self._whole(level)) * (stop - start)
             self._pieces[key] = total
         return self._pieces[key]
+
+    def _falls_short(self, node: int, begin: float, end: float) -> bool:
+        """Whether less is served than is connected, in some hour."""
+        levels = {self.service.level_at(start) for start, _ in hours_between(begin, end)}
+        return any(self.service.falls_short(node, level) for level in levels)
 
     def _whole(self, level: int) -> float:
         """Weighted power that stays unserved with everything repaired, MW."""

@@ -174,7 +174,8 @@ class RestoreResult:
         share = np.divide(
             self.shed_mw, self.demand_mw, where=self.demand_mw > 0, out=np.zeros_like(self.shed_mw)
         )
-        return interruptions(self.hours, share.clip(0.0, 1.0), weight)
+        during = self.hours > 0
+        return interruptions(self.hours[during], share[during].clip(0.0, 1.0), weight)
 
 
 def run_restore(

@@ -12,6 +12,7 @@ import numpy as np
 
 from hybridopt.checkpoint import fingerprint
 from hybridopt.errors import HybridoptError
+from hybridopt.evaluate import worst_status
 from hybridopt.event_day import DayAnswer, DayDeliverer, hours_of
 from hybridopt.event_draws import Draws, draw_events
 from hybridopt.grid import DGSites, Event, Plan
@@ -125,14 +126,15 @@ class _Study:
             found = run_study(scenario, seed=self.seed, workers=1)
         except HybridoptError:
             return replace(without, status="failed")
-        values, peak = found.best.values, peak_row(found.dispatch)
+        day, tolerance = found.dispatch, scenario.settings.unserved_tolerance_mw
+        unserved = np.where(day.unserved_mw < tolerance, 0.0, day.unserved_mw)
         return replace(
             without,
-            unserved_mwh=float(f"{values['unserved_mwh']:.7e}"),
-            unserved_peak_mw=max(float(f"{found.dispatch.unserved_mw[peak]:.7e}"), 0.0),
-            operating_cost=float(f"{found.dispatch.operating_cost:.7e}"),
-            plan_cost=float(f"{values['plan_cost']:.7e}"),
-            status=found.best.status,
+            unserved_mwh=float(f"{unserved.sum() * day.dt_h:.7e}"),
+            unserved_peak_mw=float(f"{unserved[peak_row(day)]:.7e}"),
+            operating_cost=float(f"{day.operating_cost:.7e}"),
+            plan_cost=float(f"{found.best.values['plan_cost']:.7e}"),
+            status=worst_status(day),
         )
 
 
@@ -214,7 +216,7 @@ def sample_events(
         draws=draws,
         keys=keys,
         answers=answers,
-        unserved=risk(np.array([a.unserved_mwh for a in answers]), seed),
+        unserved=risk(np.array([a.unserved_mwh for a in answers]), seed, 0.0),
         cost=risk(costs(answers, price), seed),
         seed=seed,
         resumed=resumed,

@@ -50,13 +50,13 @@ def sample_summary(result: SampleResult) -> dict[str, Any]:
         "cvar_95_unserved_mwh": result.unserved.cvar,
         "var_95_unserved_mwh": result.unserved.var,
         "ci_95": list(result.unserved.mean_ci),
-        "cvar_95_ci_95": list(result.unserved.cvar_ci),
+        "cvar_95_ci_95": _ends(result.unserved.cvar_ci),
         "max_unserved_mwh": float(unserved.max()),
         "expected_cost": result.cost.mean,
         "cvar_95_cost": result.cost.cvar,
         "var_95_cost": result.cost.var,
         "expected_cost_ci_95": list(result.cost.mean_ci),
-        "cvar_95_cost_ci_95": list(result.cost.cvar_ci),
+        "cvar_95_cost_ci_95": _ends(result.cost.cvar_ci),
         "expected_unserved_cost": float(unserved.mean() * case.value_of_lost_load),
         "expected_operating_cost": mean["operating_cost"],
         "expected_plan_cost": mean["plan_cost"],
@@ -170,6 +170,10 @@ def write_sample(result: SampleResult, folder: Path) -> None:
         write_sample_report(found, fresh)
 
     replace_folder(folder, fill)
+
+
+def _ends(interval: tuple[float, float] | None) -> list[float | None]:
+    return [None, None] if interval is None else list(interval)
 
 
 def sample_tables(result: SampleResult) -> Iterator[Any]:

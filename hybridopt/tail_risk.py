@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ALPHA = 0.95  # of value at risk, tail and intervals
 RESAMPLES = 2000
+LEAST_TAIL = 5  # events beyond the value at risk, for an interval of the tail's mean
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,14 @@ class Risk:
     ----------
     mean, var, cvar : expected value, value at risk and conditional value at risk
     mean_ci, cvar_ci : lower and upper end of their confidence intervals
+        That of the tail is None where too few events lie in it.
     """
 
     mean: float
     var: float
     cvar: float
     mean_ci: tuple[float, float]
-    cvar_ci: tuple[float, float]
+    cvar_ci: tuple[float, float] | None
 
 
 def value_at_risk(sample: Floats, alpha: float = ALPHA) -> Floats:
@@ -65,40 +67,66 @@ def conditional_value_at_risk(sample: Floats, alpha: float = ALPHA) -> Floats:
     CVaR = min over c of c + E[max(X - c, 0)] / (1 - alpha), reached at c = VaR; Rockafellar and
     Uryasev, Optimization of conditional value-at-risk, Journal of Risk 2(3), 2000, equations 3-5.
     """
+    return _tail(sample, alpha)[0]
+
+
+def _tail(sample: Floats, alpha: float) -> tuple[Floats, Floats]:
+    """Conditional value at risk and its standard error (of the mean beyond a fixed c)."""
     c = value_at_risk(sample, alpha)
-    beyond = np.maximum(sample - c[..., None], 0.0).mean(axis=-1)
-    return np.asarray(c + beyond / (1 - alpha))
+    beyond = np.maximum(sample - c[..., None], 0.0) / (1 - alpha)
+    return np.asarray(c + beyond.mean(axis=-1)), _error(beyond)
 
 
-def risk(sample: Floats, seed: int) -> Risk:
-    """Figures of a sample; intervals by the percentile bootstrap.
+def _error(sample: Floats) -> Floats:
+    """Standard error of the mean."""
+    return np.asarray(sample.std(axis=-1) / np.sqrt(sample.shape[-1]))
+
+
+def risk(sample: Floats, seed: int, least: float = -np.inf) -> Risk:
+    """Figures of a sample; intervals by the bootstrap-t.
 
     Parameters
     ----------
     sample : (n,)
     seed : of the resampling
+    least : no value lies below it
 
     Notes
     -----
-    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13. Resamples are drawn
-    one after the other, so that memory does not grow with their number.
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5. Most events leave
+    nothing unserved and a few leave much; percentiles of resampled means are too low there.
+    Resamples are drawn one after the other, so that memory does not grow with their number.
     """
     rng = np.random.default_rng([seed, 1])
     n = len(sample)
-    means, tails = np.empty(RESAMPLES), np.empty(RESAMPLES)
+    mean, cvar = (sample.mean(), _error(sample)), _tail(sample, ALPHA)
+    means, tails = np.empty((RESAMPLES, 2)), np.empty((RESAMPLES, 2))
     for k in range(RESAMPLES):
         drawn = sample[rng.integers(0, n, n)]
-        means[k], tails[k] = drawn.mean(), conditional_value_at_risk(drawn)
-    ends = (50 * (1 - ALPHA), 100 - 50 * (1 - ALPHA))
-
-    def interval(values: Floats) -> tuple[float, float]:
-        low, high = np.percentile(values, ends)
-        return float(low), float(high)
-
+        means[k] = drawn.mean(), _error(drawn)
+        tails[k] = _tail(drawn, ALPHA)
+    enough = n * (1 - ALPHA) >= LEAST_TAIL - 1e-9
     return Risk(
-        mean=float(sample.mean()),
+        mean=float(mean[0]),
         var=float(value_at_risk(sample)),
-        cvar=float(conditional_value_at_risk(sample)),
-        mean_ci=interval(means),
-        cvar_ci=interval(tails),
+        cvar=float(cvar[0]),
+        mean_ci=_interval(mean, means, least),
+        cvar_ci=_interval(cvar, tails, least) if enough else None,
     )
+
+
+def _interval(found: tuple[Floats, Floats], resampled: Floats, least: float) -> tuple[float, float]:
+    """Ends of the bootstrap-t interval.
+
+    Parameters
+    ----------
+    found : value and standard error in the sample
+    resampled : (n, 2), the same in the resamples
+    """
+    value, error = float(found[0]), float(found[1])
+    known = resampled[:, 1] > 1e-9 * error
+    if not known.any() or error == 0.0:
+        return value, value
+    t = (resampled[known, 0] - value) / resampled[known, 1]
+    above, below = np.percentile(t, (100 - 50 * (1 - ALPHA), 50 * (1 - ALPHA)))
+    return max(value - float(above) * error, least), value - float(below) * error

@@ -8,7 +8,7 @@ import os
 import time
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -18,7 +18,13 @@ from hybridopt.solvers.available import ipopt_version
 if TYPE_CHECKING:
     from pathlib import Path
 
-Value = TypeVar("Value")
+
+class _HasStatus(Protocol):
+    @property
+    def status(self) -> str: ...
+
+
+Value = TypeVar("Value", bound=_HasStatus)
 
 FORMAT = 1
 SHARE = 0.05  # of the time that keeping the values may take
@@ -50,7 +56,7 @@ class ValueStore(Generic[Value]):
         self._written, self._took = float("-inf"), 0.0
 
     def load(self) -> None:
-        """Read what was kept.
+        """Read what was kept, but for what failed.
 
         Raises
         ------
@@ -75,7 +81,8 @@ class ValueStore(Generic[Value]):
                 raise self._refused("was written before the case, its plan or network was changed")
             if theirs != value:
                 raise self._refused(f"belongs to {name} {theirs}, not {value}")
-        self.known = found
+        # What failed is tried again: a process may have been lost, or its time limit too short.
+        self.known = {key: value for key, value in found.items() if value.status != "failed"}
 
     def _refused(self, message: str) -> InputError:
         advice = "start again with --force, or give another --out"

@@ -26,7 +26,7 @@ from hybridopt.event_response import (
     lost,
 )
 from hybridopt.event_search import event_operators
-from hybridopt.grid import DGSites, apply_event
+from hybridopt.grid import DGSites, apply_event, no_storage
 from hybridopt.network_events import event_of
 from hybridopt.progress import NoProgress
 from hybridopt.solvers.genetic import GeneticOptions, minimize
@@ -199,7 +199,9 @@ class _Search:
         self.space, self.options, self.seed, self.progress = space, options, seed, progress
         scenario = space.scenario
         settings = replace(scenario.settings, objectives=OBJECTIVES)
-        deliverer = Deliverer(scenario.grid, DGSites(), scenario.horizon, settings)
+        # What storage holds at the peak hour isn't known: it stands still, whatever the response.
+        grid = replace(scenario.grid, storage=no_storage())
+        deliverer = Deliverer(grid, DGSites(), scenario.horizon, settings)
         new = frozenset(c.branch for c in scenario.space.candidates if c.kind == "new")
         self.genetic = genetic_options(scenario)
         self.responder = Responder(
@@ -256,9 +258,9 @@ class _Search:
 
     def _without(self, every: Sequence[Chosen], advance: Callable[[], None]) -> list[Answer]:
         """What each event does by itself; equal damage is worked out once."""
-        keys, first = [], {}
+        keys, first, grid = [], {}, self.responder.deliverer.grid
         for chosen in every:
-            state = without_idle_parts(apply_event(self.space.scenario.grid, self._event(chosen)))
+            state = without_idle_parts(apply_event(grid, self._event(chosen)))
             key = state_key(state)
             keys.append(key)
             if key in self.known or key in first:
@@ -321,7 +323,7 @@ class _Search:
     def _serves_all(self) -> bool:
         """Whether the whole network serves all its load."""
         if self.nominal_mw is None:
-            grid = without_idle_parts(self.space.scenario.grid)
+            grid = without_idle_parts(self.responder.deliverer.grid)
             self.nominal_mw = self.responder.deliverer.deliver(grid).unserved_mw
         return self.nominal_mw == 0.0
 
@@ -354,7 +356,7 @@ class _Search:
         """The same for events with the same answer."""
         if self.options.response == "plan" or self.has_ties:
             return event.chosen
-        damaged = apply_event(self.space.scenario.grid, self._event(event.chosen))
+        damaged = apply_event(self.responder.deliverer.grid, self._event(event.chosen))
         return state_key(without_idle_parts(damaged))
 
     def _question(self, event: WorstEvent, threshold: Rank | None) -> Question:
@@ -363,8 +365,10 @@ class _Search:
         if self.options.response != "plan":
             return question
         after = self.space.after(found)
-        search = None if after.space.line_genes is None else after.search_grid
-        return replace(question, space=after.space, search_grid=search)
+        if after.space.line_genes is None:
+            return replace(question, space=after.space)
+        search_grid = replace(after.search_grid, storage=no_storage())
+        return replace(question, space=after.space, search_grid=search_grid)
 
     def _event(self, chosen: Chosen) -> Event:
         return event_of(self.options.elements[k] for k in chosen)

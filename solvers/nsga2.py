@@ -83,14 +83,24 @@ def non_dominated(points: NDArray[np.float64], same: float = SAME) -> NDArray[np
     points : (n, k), to minimise
     same : relative difference of two values that is none
     """
-    order = np.lexsort(points.T[::-1])
+    level = np.column_stack([_levels(column, same) for column in points.T])
     kept: list[int] = []
-    for row in order:
-        point = points[row]
-        room = same * np.abs(point)
-        if not any((points[k] <= point + room).all() for k in kept):
+    for row in np.lexsort((*points.T[::-1], *level.T[::-1])):
+        if not any((level[k] <= level[row]).all() for k in kept):
             kept.append(int(row))
     return np.array(kept, dtype=np.int64)
+
+
+def _levels(values: NDArray[np.float64], same: float) -> NDArray[np.int64]:
+    """Ranks of values, those that differ by nothing sharing one; (n,)."""
+    order = np.argsort(values, kind="stable")
+    rank = np.zeros(len(values), dtype=np.int64)
+    first, now = -np.inf, -1
+    for row in order:
+        if not values[row] <= first + same * abs(first):
+            first, now = values[row], now + 1
+        rank[row] = now
+    return rank
 
 
 def hypervolume(points: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
