@@ -178,7 +178,7 @@ class _Search:
         self.levels = [d.peak_level] if self.at_peak else [int(level) for level in d.order]
         everything, connected = d.grid.demand()[0], d.grid.demand(connected_only=True)[0]
         factor = d.levels.factor * d.grid.base_mva
-        self.lost = factor @ (everything - connected)
+        self.lost = factor @ (everything - connected).clip(0.0)  # as a dispatch counts them
         self.demand = self.lost + factor @ np.maximum(connected, 0.0)
 
     def _left(self) -> float:

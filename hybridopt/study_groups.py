@@ -74,7 +74,7 @@ def best_of_case(rows: Rows) -> list[bool]:
 
 
 def _rank(row: dict[str, Any]) -> tuple[float, float]:
-    return row["unserved_mwh"], row["operating_cost"]
+    return 0.0 if row["fully_served"] else row["unserved_mwh"], row["operating_cost"]
 
 
 def counts(rows: Rows) -> dict[str, int]:

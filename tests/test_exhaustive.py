@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandapower as pp
 import pytest
 from command_line import SMALL_STUDY, hybridopt, write_case
 from hypothesis import given
@@ -226,3 +227,64 @@ def test_an_exhaustive_search_keeps_its_limit_of_evaluations():
     result = run_study(case, exhaustive=True, workers=1)
     assert result.run.distinct == 5
     assert (result.finished, result.proven_best) == (False, False)
+
+
+def test_a_battery_that_makes_repairs_needless_is_no_proof_against_doing_nothing():
+    """Seven broken lines side by side; what the far end lacks at the peak is stored there."""
+    net = star_net(2, load_mw=3.0)
+    pp.create_gen(net, 2, 2.0, min_p_mw=0, max_p_mw=2.5, min_q_mvar=-5, max_q_mvar=5)
+    pp.create_load(net, 2, 3.0, 0.5)
+    for k in range(7):
+        add_line(net, 1, 2, name=f"broken {k}")
+    case = {
+        "event": {"lines": [f"broken {k}" for k in range(7)]},
+        "budget": 8.0,
+        "objectives": ["unserved_mwh", "plan_cost"],
+        "load": {"curve": [0.5] * 12 + [1.0] * 2 + [0.5] * 10},
+        "storage": [{"bus": 2, "energy_mwh": 8.0, "charge_mw": 2.0}],
+        "resources": {"lines": {"damaged": True, "cost": 1.0}},
+    }
+    result = run_study(load_case(case, net=net), exhaustive=True, workers=1)
+    assert result.proven_best
+    assert result.best.fitness == (0.0, 0.0)
+    without = {**case, "storage": []}
+    assert run_study(load_case(without, net=net), exhaustive=True, workers=1).best.fitness[1] == 1.0
+
+
+def test_what_is_sold_counts_in_the_bound_of_the_operating_cost():
+    """Seven cheap units behind broken lines, and a dear market: all lines pay."""
+    net = star_net(1, load_mw=5.0, least_mw=-20.0)
+    for bus in range(2, 9):
+        pp.create_bus(net, 20.0, min_vm_pu=0.9, max_vm_pu=1.1)
+        pp.create_gen(net, bus, 1.0, min_p_mw=0, max_p_mw=2.0, min_q_mvar=-2, max_q_mvar=2)
+        pp.create_poly_cost(net, len(net.gen) - 1, "gen", 1.0)
+        add_line(net, 0, bus, name=f"broken {bus}")
+    case = {
+        "event": {"lines": [f"broken {bus}" for bus in range(2, 9)]},
+        "budget": 100.0,
+        "objectives": ["unserved_mwh", "operating_cost"],
+        "load": {"curve": [1.0] * 24},
+        "costs": {"import_price": [50.0] * 24},
+        "resources": {"lines": {"damaged": True, "cost": 1.0}},
+    }
+    result = run_study(load_case(case, net=net), exhaustive=True, workers=1)
+    assert result.proven_best
+    assert len(result.best.plan.branches) == 7
+    assert result.best.fitness[1] < -9000
+
+
+def star_net(n_lines, *, load_mw, least_mw=0.0):
+    """An external grid at bus 0, and a line to each further bus; load at bus 1."""
+    net = pp.create_empty_network(sn_mva=10.0)
+    for _ in range(n_lines + 1):
+        pp.create_bus(net, 20.0, min_vm_pu=0.9, max_vm_pu=1.1)
+    limits = {"min_q_mvar": -10, "max_q_mvar": 10, "max_p_mw": 20}
+    pp.create_ext_grid(net, 0, min_p_mw=least_mw, **limits)
+    pp.create_poly_cost(net, 0, "ext_grid", 0.0)
+    pp.create_load(net, 1, load_mw, 0.5)
+    add_line(net, 0, 1, name="whole")
+    return net
+
+
+def add_line(net, start, end, *, name):
+    pp.create_line_from_parameters(net, start, end, 1.0, 0.2, 0.35, 10.0, 0.4, name=name)

@@ -369,3 +369,56 @@ def test_greedy_order_takes_what_brings_most_per_hour() -> None:
     slow["restore"]["repair_h"]["line 1-2"] = 9.0
     case = load_case(slow, net=reallocating_net(), repairs=True)
     assert greedy_order(Valuer(repair_problem(case))) == [1, 0]
+
+
+def test_what_is_connected_but_cannot_run_at_night_is_not_served():
+    """Two islands by night: the unit at bus 2 gives 5 MW at least, its load takes 3 MW then."""
+    net = pp.create_empty_network(sn_mva=10.0)
+    for _ in range(3):
+        pp.create_bus(net, 20.0, min_vm_pu=0.9, max_vm_pu=1.1)
+    pp.create_ext_grid(net, 0, min_p_mw=0, max_p_mw=30, min_q_mvar=-10, max_q_mvar=10)
+    pp.create_gen(net, 2, 6.0, min_p_mw=5, max_p_mw=12, min_q_mvar=-6, max_q_mvar=6)
+    pp.create_load(net, 1, 5.0, 0.5)
+    pp.create_load(net, 2, 10.0, 1.0)
+    for start, end in ((0, 1), (1, 2)):
+        pp.create_line_from_parameters(net, start, end, 1.0, 0.2, 0.35, 10.0, 0.4)
+    for never_drop in (False, True):
+        case = {
+            "event": {"lines": ["0-1", "1-2"]},
+            "load": {"curve": [0.3] * 12 + [1.0] * 12},
+            "restore": {"crews": 1, "start_hour": 1, "never_drop": never_drop},
+            "genetic": {"population": 6, "generations": 2},
+        }
+        result = run_restore(load_case(case, net=net, repairs=True))
+        dispatched = sum(
+            day.unserved_mw[k] * (step.to_h - step.from_h)
+            for steps, day in result.parts
+            for k, step in enumerate(steps)
+        )
+        assert result.ens_mwh == pytest.approx(45.0)
+        assert dispatched == pytest.approx(45.0)
+        assert (result.best.fitness[0] > 0) == never_drop
+
+
+def test_a_load_that_rises_after_the_last_repair_interrupts_nobody():
+    """Even whole, the network cannot serve the load that it has from the sixth hour on."""
+    net = pp.create_empty_network(sn_mva=10.0)
+    for _ in range(3):
+        pp.create_bus(net, 20.0, min_vm_pu=0.9, max_vm_pu=1.1)
+    pp.create_ext_grid(net, 0, min_p_mw=0, max_p_mw=12, min_q_mvar=-10, max_q_mvar=10)
+    pp.create_load(net, 1, 10.0, 0.5)
+    pp.create_load(net, 2, 10.0, 0.5)
+    for start, end in ((0, 1), (1, 2)):
+        pp.create_line_from_parameters(net, start, end, 1.0, 0.2, 0.35, 10.0, 0.4)
+    for repair_h in (5.9, 6.0):
+        case = {
+            "event": {"lines": ["1-2"]},
+            "load": {"curve": [0.5] * 6 + [1.0] * 18},
+            "priorities": {"2": 5.0},
+            "restore": {"crews": 1, "start_hour": 1, "repair_h": {"line 1-2": repair_h}},
+            "genetic": {"population": 6, "generations": 2},
+        }
+        result = run_restore(load_case(case, net=net, repairs=True))
+        assert (result.unserved_mw[-1] > 1.0) == (repair_h == 6.0)
+        found = result.interruptions(np.array([0.0, 1.0, 1.0]))
+        assert (found.saifi, found.saidi_h) == pytest.approx((0.5, repair_h / 2))

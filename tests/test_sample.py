@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from command_line import hybridopt, small_net, started, write_case
 from scipy.stats import lognorm
 
+from hybridopt.event_day import DayDeliverer
 from hybridopt.event_draws import draw_events
 from hybridopt.fragility import distance_to_track, failure_probability, wind_speed
 from hybridopt.network_events import EventSpace
@@ -81,7 +83,24 @@ def test_intervals_hold_the_mean_as_often_as_they_say():
     rng = np.random.default_rng(3)
     ends = [risk(rng.exponential(2.0, 60), seed).mean_ci for seed in range(40)]
     assert 34 <= sum(low <= 2.0 <= high for low, high in ends) <= 40
-    assert np.mean([high - low for low, high in ends]) == pytest.approx(4 * 2 / 60**0.5, rel=0.15)
+    assert np.mean([high - low for low, high in ends]) == pytest.approx(4 * 2 / 60**0.5, rel=0.25)
+
+
+def test_intervals_of_rare_losses_hold_mean_and_tail():
+    """Most events leave nothing: percentiles of resamples would hold the tail in 3 of 4 only."""
+    rng = np.random.default_rng(4)
+
+    def draw(n):
+        return np.where(rng.random(n) < 0.118, rng.lognormal(4.0, 0.9, n), 0.0)
+
+    many = draw(2_000_000)
+    mean, tail = many.mean(), float(conditional_value_at_risk(many))
+    found = [risk(draw(100), seed, 0.0) for seed in range(40)]
+    assert sum(r.mean_ci[0] <= mean <= r.mean_ci[1] for r in found) >= 34
+    assert sum(r.cvar_ci[0] <= tail <= r.cvar_ci[1] for r in found) >= 34
+    assert all(r.mean_ci[0] >= 0 for r in found)
+    assert risk(draw(99), 0).cvar_ci is None
+    assert risk(np.zeros(100), 0).cvar_ci == (0.0, 0.0)
 
 
 def test_draws_have_their_probabilities_and_do_not_depend_on_their_number():
@@ -264,6 +283,39 @@ hours = [1, 2]
     assert values["plan"]["expected_plan_cost"] == pytest.approx(8.0)
     assert values["study"]["expected_unserved_mwh"] == 0.0
     assert 0 < values["study"]["expected_plan_cost"] <= 30.0
+
+
+def test_a_study_counts_the_whole_day_although_its_search_looks_at_the_peak_alone():
+    found = []
+    for mode in ("each", "winner"):
+        case = {
+            "network": "net",
+            "budget": 2.5,
+            "dispatch_mode": mode,
+            "resources": {"dg": {"max_units": 1, "cost_per_mw": 1.0, "max_mw": 20.0}},
+            "genetic": {"population": 4, "generations": 1, "elite": 1},
+            "sample": {"probabilities": {"lines": {"0-1": 1.0}}},
+        }
+        space = EventSpace(load_case(case, net=small_net()))
+        exposed = exposure(space.known, space.scenario.case.sample)
+        (answer,) = sample_events(space, exposed, SampleOptions(1, "study"), workers=1).answers
+        assert answer.unserved_mwh > 2 * answer.unserved_peak_mw > 0
+        found.append(answer.unserved_mwh)
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+def test_events_that_failed_are_tried_again(tmp_path, monkeypatch):
+    space, exposed = exposure_of({"probabilities": {"lines": {"0-1": 1.0}}})
+    keep, options = tmp_path / "kept.json", SampleOptions(1, hours=(1,))
+    answer = DayDeliverer.__call__
+    monkeypatch.setattr(
+        DayDeliverer, "__call__", lambda *args: replace(answer(*args), status="failed")
+    )
+    failed = sample_events(space, exposed, options, workers=1, keep=keep)
+    assert failed.answers[0].status == "failed"
+    monkeypatch.setattr(DayDeliverer, "__call__", answer)
+    again = sample_events(space, exposed, options, workers=1, keep=keep, resume=True)
+    assert (again.resumed, again.answers[0].status) == (0, "optimal")
 
 
 def test_no_events_at_all_take_nothing_out():

@@ -345,7 +345,7 @@ def test_compare_lists_every_folder_that_is_no_result(swept, tmp_path):
 
 def row(case, seed, unserved, cost, status="optimal"):
     known = {"budget": 1.0, "currency": "USD", "plan_cost": 1.0, "loss_mwh": 0.0, SECONDS: 1.0}
-    known |= {"fully_served": unserved == 0, "event": "own"}
+    known |= {"fully_served": unserved is not None and unserved < 1e-3, "event": "own"}
     return empty_row(
         case=case, seed=seed, unserved_mwh=unserved, operating_cost=cost, status=status, **known
     )
@@ -360,6 +360,8 @@ def test_the_best_of_a_case_serves_most_then_costs_least():
         row("b", 0, 7.0, 9.0),
     ]
     assert best_of_case(rows) == [False, True, False, False, True]
+    dust = [row("c", 0, 0.0, 5.0), row("c", 1, 1e-5, 4.0)]
+    assert best_of_case(dust) == [False, True]
     first, second = groups(rows)
     assert (first["runs"], first["solved"], first["fully_served"]) == (4, 3, 2)
     assert (first["best_run_operating_cost"], first["best_operating_cost"]) == (4.0, 1.0)

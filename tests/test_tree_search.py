@@ -180,3 +180,5 @@ def test_the_front_of_all_is_that_of_brute_force():
 def test_non_dominated_rows():
     points = np.array([[1.0, 3.0], [2.0, 2.0], [2.0, 2.0], [3.0, 1.0], [3.0, 3.0]])
     assert non_dominated(points).tolist() == [0, 1, 3]
+    nearly = np.array([[1.0, 10.0], [1.0000005, 5.0], [2.0, 5.0000001], [3.0, 4.0]])
+    assert non_dominated(nearly, 1e-6).tolist() == [1, 3]

@@ -316,3 +316,25 @@ lines = ["0-9"]
     )
     (found,) = hybridopt("worst", unknown).findings
     assert found.startswith(f"{unknown}:5 [worst.elements] lines[0]: no line 0-9 in the network")
+
+
+def test_storage_stands_still_whatever_the_response():
+    case = {
+        "network": "net",
+        "budget": 8.0,
+        "storage": [{"bus": 2, "energy_mwh": 8.0, "charge_mw": 2.0}],
+        "resources": {"lines": {"damaged": True, "cost": 5.0}},
+    }
+    space = EventSpace(load_case(case, net=small_net()))
+    without = EventSpace(load_case({**case, "storage": []}, net=small_net()))
+    for response in ("none", "switching", "plan"):
+        ranks = [
+            [
+                event.rank
+                for event in worst_events(
+                    each, WorstOptions(1, each.known.of_kinds(["lines"]), response), workers=1
+                ).events
+            ]
+            for each in (space, without)
+        ]
+        assert ranks[0] == ranks[1]
