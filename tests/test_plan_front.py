@@ -14,7 +14,7 @@ from hybridopt.event_day import hours_of
 from hybridopt.network_scenario import load_case
 from hybridopt.plan_archive import thinned
 from hybridopt.plan_choice import LEVELS, NAMES, ChoiceEvaluator
-from hybridopt.plan_front import FrontSearch, run_pareto
+from hybridopt.plan_front import FrontResult, FrontSearch, run_pareto
 from hybridopt.progress import NoProgress
 from hybridopt.study import run_study
 
@@ -271,3 +271,9 @@ def test_thinning_keeps_ends_and_drops_close_points():
     assert len(kept) == 4
     assert {0, 3, 4} <= set(kept)
     assert thinned(points, 9) == [0, 1, 2, 3, 4]
+
+
+def test_a_front_is_exact_only_if_every_candidate_was_tried_and_none_failed():
+    known = dict.fromkeys(FrontResult.__dataclass_fields__)
+    for exhaustive, failed, exact in ((True, 0, True), (True, 1, False), (False, 0, False)):
+        assert FrontResult(**known | {"exhaustive": exhaustive, "failed": failed}).exact is exact
