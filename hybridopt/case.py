@@ -171,9 +171,21 @@ def sound_part(case: str | Path | dict[str, Any]) -> Case | None:
         if not wrong:
             found._source = source
             return found
-        if not all(_leave_out(source.data, path) for path in wrong):
-            break
+        before = {k: set(v) if isinstance(v, dict) else set() for k, v in source.data.items()}
+        for path in wrong:
+            if not _is_gone(source.data, before, path) and not _leave_out(source.data, path):
+                return None
     return None
+
+
+def _is_gone(data: dict[str, Any], before: dict[str, set[str]], path: KeyPath) -> bool:
+    """Whether a wrong key, or the table below the top that holds it, was left out with another."""
+    if not path or path[0] not in before:
+        return False
+    top = str(path[0])
+    return top not in data or (
+        len(path) > 1 and path[1] in before[top] and path[1] not in data[top]
+    )
 
 
 def _leave_out(data: dict[str, Any], path: KeyPath) -> bool:
@@ -185,7 +197,7 @@ def _leave_out(data: dict[str, Any], path: KeyPath) -> bool:
         return True
     holder: Any = data
     tables = ("event", "resources", "restore")
-    if path[0] in tables and len(path) > 1 and path[1] in data[str(path[0])]:
+    if path[0] in tables and len(path) > 1 and path[1] in data.get(str(path[0]), ()):
         holder, path = data[str(path[0])], path[1:]
         if path[0] in ("repair_h", "customers") and len(path) > 1 and path[1] in holder[path[0]]:
             holder, path = holder[path[0]], path[1:]

@@ -795,12 +795,14 @@ def compare(
     quiet: QuietOption = False,
 ) -> None:
     """Results side by side: one table, and with --out a page of plots."""
+    from hybridopt.compare import check_apart, compare_summary, compare_table, write_compare
     from hybridopt.compare import compare as read
-    from hybridopt.compare import compare_summary, compare_table, write_compare
     from hybridopt.result_folder import check_folder
 
-    rows, _ = collect(
-        lambda: read(folders), lambda: None if out is None else check_folder(out, force=force)
+    rows, *_ = collect(
+        lambda: read(folders),
+        lambda: None if out is None else check_folder(out, force=force),
+        lambda: None if out is None else check_apart(folders, out),
     )
     if out is not None:
         write_compare(rows, out)

@@ -56,6 +56,24 @@ def compare(folders: Iterable[str | Path]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
+def check_apart(folders: Iterable[Path], out: Path) -> None:
+    """Make sure that a new result takes the place of nothing that is compared.
+
+    Raises
+    ------
+    InputError
+        With every folder that is the new one, holds it, or lies in it.
+    """
+    new = out.resolve()
+    findings = [
+        Finding("--out", f"{out} and {folder}, which is compared, overlap; give another folder")
+        for folder in folders
+        if (here := folder.resolve()) == new or new in here.parents or here in new.parents
+    ]
+    if findings:
+        raise InputError(findings)
+
+
 def _rows_of(folder: Path) -> list[dict[str, Any]]:
     found = _summary(folder)
     try:

@@ -133,10 +133,11 @@ def write_sample_report(found: dict[str, Any], folder: Path) -> Path:
 
 def _sample_lead(found: dict[str, Any]) -> list[str]:
     low, high = found["ci_95"]
+    sure = "" if low is None else f" (95 % confidence: {low:,.2f} to {high:,.2f})"
     return [
         (
-            f"An event leaves {found['expected_unserved_mwh']:,.2f} MWh unserved in the mean (95 % "
-            f"confidence: {low:,.2f} to {high:,.2f}), and {found['cvar_95_unserved_mwh']:,.2f} MWh "
+            f"An event leaves {found['expected_unserved_mwh']:,.2f} MWh unserved in the mean"
+            f"{sure}, and {found['cvar_95_unserved_mwh']:,.2f} MWh "
             "in the mean of the worst 5 % of events."
         ),
         (
@@ -171,7 +172,7 @@ def _indices_table(found: dict[str, Any]) -> Table:
         numbers(head, "", [row[k] for row in rows], decimals=2)
         for k, head in enumerate(heads, start=1)
     ]
-    note = "Confidence intervals by the bootstrap-t; that of the CVaR from 100 events on. "
+    note = "Confidence intervals by the bootstrap-t; from 50 events on, of the CVaR from 100. "
     note += "Cost: unserved energy, plan and operation."
     return Table("Mean and tail", columns, note=note)
 

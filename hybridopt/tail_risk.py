@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ALPHA = 0.95  # of value at risk, tail and intervals
 RESAMPLES = 2000
+LEAST_SAMPLE = 50  # events, for an interval of the mean
 LEAST_TAIL = 5  # events beyond the value at risk, for an interval of the tail's mean
 
 
@@ -25,13 +26,13 @@ class Risk:
     ----------
     mean, var, cvar : expected value, value at risk and conditional value at risk
     mean_ci, cvar_ci : lower and upper end of their confidence intervals
-        That of the tail is None where too few events lie in it.
+        None for fewer than 50 events; that of the tail also where fewer than 5 lie in it.
     """
 
     mean: float
     var: float
     cvar: float
-    mean_ci: tuple[float, float]
+    mean_ci: tuple[float, float] | None
     cvar_ci: tuple[float, float] | None
 
 
@@ -106,11 +107,12 @@ def risk(sample: Floats, seed: int, least: float = -np.inf) -> Risk:
         means[k] = drawn.mean(), _error(drawn)
         tails[k] = _tail(drawn, ALPHA)
     enough = n * (1 - ALPHA) >= LEAST_TAIL - 1e-9
+    is_sample = n >= LEAST_SAMPLE
     return Risk(
         mean=float(mean[0]),
         var=float(value_at_risk(sample)),
         cvar=float(cvar[0]),
-        mean_ci=_interval(mean, means, least),
+        mean_ci=_interval(mean, means, least) if is_sample else None,
         cvar_ci=_interval(cvar, tails, least) if enough else None,
     )
 

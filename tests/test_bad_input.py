@@ -485,3 +485,15 @@ def test_a_line_that_is_not_there_is_answered_with_those_at_its_bus(tmp_path):
         "; at bus 0: 0-1",
         "; buses are labelled 0 to 3",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[resources.dg]\nmax_units = -1\ncost_per_mw = -1\nmin_mw = -1\n",
+        "[event]\nlines = [1.5, 2.5, 3.5]\n",
+    ],
+)
+def test_three_wrong_values_of_one_table_are_three_findings(text, tmp_path):
+    (tmp_path / "case.toml").write_text('extends = "ieee9"\n' + text)
+    assert len(hybridopt("check", "case.toml", folder=tmp_path).findings) == 3

@@ -100,6 +100,7 @@ def test_intervals_of_rare_losses_hold_mean_and_tail():
     assert sum(r.cvar_ci[0] <= tail <= r.cvar_ci[1] for r in found) >= 34
     assert all(r.mean_ci[0] >= 0 for r in found)
     assert risk(draw(99), 0).cvar_ci is None
+    assert risk(draw(49), 0).mean_ci is None
     assert risk(np.zeros(100), 0).cvar_ci == (0.0, 0.0)
 
 
@@ -156,7 +157,7 @@ def test_certain_events_cost_what_they_must():
     assert result.distinct == 1
     assert result.unserved.mean == pytest.approx(15.0 * 4)
     assert result.unserved.cvar == pytest.approx(60.0)
-    assert result.unserved.mean_ci == pytest.approx((60.0, 60.0))
+    assert result.unserved.mean_ci is None  # so few events tell nothing of it
     served = 10.0 * 4  # at bus 1, at a cost of 1 per MWh and a little loss
     assert result.cost.mean == pytest.approx(60.0 * 5000 + served, rel=1e-3)
 
@@ -181,7 +182,7 @@ def test_sample_equals_a_plain_loop_over_its_events(tmp_path):
         assert row.unserved_mwh == pytest.approx(expected, rel=1e-5, abs=1e-3)
     summary = json.loads((out / "summary.json").read_text())
     assert summary["expected_unserved_mwh"] == pytest.approx(rows.unserved_mwh.mean())
-    assert summary["ci_95"][0] <= summary["expected_unserved_mwh"] <= summary["ci_95"][1]
+    assert summary["ci_95"] == [None, None]
     assert summary["events"] == 12
     page = (out / "report.html").read_text()
     assert hybridopt("report", out).code == 0

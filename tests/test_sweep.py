@@ -329,6 +329,14 @@ def test_compare_reads_runs_seeds_and_sweeps(swept, folder):
     assert (swept / "report.html").read_text() == page
 
 
+def test_compare_never_replaces_what_it_compares(swept, folder):
+    before = sorted(path for path in swept.rglob("*"))
+    for out in (swept, swept / "runs", folder):
+        done = hybridopt("compare", swept, "--out", out, "--force", folder=folder)
+        assert any("overlap; give another folder" in finding for finding in done.findings)
+    assert sorted(path for path in swept.rglob("*")) == before
+
+
 def test_compare_lists_every_folder_that_is_no_result(swept, tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "summary.json").write_text("{")
