@@ -99,24 +99,3 @@ def read_goal(text: str, place: str = "--objective") -> Goal:
     if findings:
         raise InputError(findings)
     return Goal(tuple(weights))
-
-
-def read_front(text: str, place: str = "--pareto") -> tuple[str, ...]:
-    """Names of a Pareto front's objectives, such as ``line_loading,losses``.
-
-    Raises
-    ------
-    InputError
-        Fewer than two, unknown or doubled names.
-    """
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    findings = [
-        Finding(f"{place} {name}", f"is none of {', '.join(NAMES)}")
-        for name in dict.fromkeys(names)
-        if name not in NAMES
-    ]
-    if len(set(names)) < 2 or len(set(names)) < len(names):
-        findings.append(Finding(place, "needs two or more different objectives"))
-    if findings:
-        raise InputError(findings)
-    return names

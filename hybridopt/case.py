@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import PrivateAttr, ValidationError
 
-from hybridopt.case_extends import find_contradictions
+from hybridopt.case_extends import find_contradictions, get
 from hybridopt.case_fields import BranchRef, parse_branch
 from hybridopt.case_findings import describe, is_missing
 from hybridopt.case_load import Horizon
@@ -171,37 +171,34 @@ def sound_part(case: str | Path | dict[str, Any]) -> Case | None:
         if not wrong:
             found._source = source
             return found
-        before = {k: set(v) if isinstance(v, dict) else set() for k, v in source.data.items()}
-        for path in wrong:
-            if not _is_gone(source.data, before, path) and not _leave_out(source.data, path):
-                return None
+        homes = [home for path in wrong if (home := _home(source.data, path)) is not None]
+        if len(homes) < len(wrong):
+            return None
+        for home in homes:
+            _leave_out(source.data, home)
     return None
 
 
-def _is_gone(data: dict[str, Any], before: dict[str, set[str]], path: KeyPath) -> bool:
-    """Whether a wrong key, or the table below the top that holds it, was left out with another."""
-    if not path or path[0] not in before:
-        return False
-    top = str(path[0])
-    return top not in data or (
-        len(path) > 1 and path[1] in before[top] and path[1] not in data[top]
-    )
+def _home(data: dict[str, Any], path: KeyPath) -> KeyPath | None:
+    """The table or key to leave out with a wrong one; None where the rest would mean nothing."""
+    if not path or path[0] in ("network", "bus_label_offset", "extends") or path[0] not in data:
+        return None
+    depth = 1
+    if path[0] in ("event", "resources", "restore"):
+        depth = 3 if path[1:2] and path[1] in ("repair_h", "customers") else 2
+    while depth > 1 and (len(path) < depth or get(data, path[:depth]) is None):
+        depth -= 1
+    return path[:depth]
 
 
-def _leave_out(data: dict[str, Any], path: KeyPath) -> bool:
-    """Leave out the table that holds a wrong key; False where the rest would mean nothing."""
-    if not path or path[0] in ("network", "bus_label_offset", "extends"):
-        return False
-    if path == ("budget",):
+def _leave_out(data: dict[str, Any], home: KeyPath) -> None:
+    """Leave out a table or key; the budget becomes 0."""
+    if home == ("budget",):
         data["budget"] = 0.0
-        return True
-    holder: Any = data
-    tables = ("event", "resources", "restore")
-    if path[0] in tables and len(path) > 1 and path[1] in data.get(str(path[0]), ()):
-        holder, path = data[str(path[0])], path[1:]
-        if path[0] in ("repair_h", "customers") and len(path) > 1 and path[1] in holder[path[0]]:
-            holder, path = holder[path[0]], path[1:]
-    return holder.pop(str(path[0]), None) is not None
+        return
+    holder = get(data, home[:-1])
+    if isinstance(holder, dict):  # and not left out with another home
+        holder.pop(home[-1], None)
 
 
 def case_of(source: Source) -> Case:

@@ -238,11 +238,12 @@ def _net(request: Request, case: Case | None) -> Any:
 
 def _options(request: Request, case: Case | None) -> AllocateOptions:
     from hybridopt.allocate import AllocateOptions
-    from hybridopt.allocation_goal import read_front, read_goal
+    from hybridopt.allocation_goal import NAMES, read_goal
+    from hybridopt.objective_list import read_objectives
 
     goal, pareto, batteries = collect(
         lambda: read_goal(request.objective or "line_loading"),
-        lambda: () if request.pareto is None else read_front(request.pareto),
+        lambda: () if request.pareto is None else read_objectives(request.pareto, NAMES),
         lambda: _batteries(request, case),
     )
     names = ("selection", "population", "generations", "mutation_rate", "crossover_rate")

@@ -172,7 +172,7 @@ def _indices_table(found: dict[str, Any]) -> Table:
         numbers(head, "", [row[k] for row in rows], decimals=2)
         for k, head in enumerate(heads, start=1)
     ]
-    note = "Confidence intervals by the bootstrap-t; from 50 events on, of the CVaR from 100. "
+    note = "Confidence intervals by the bootstrap-t, where enough events tell of them. "
     note += "Cost: unserved energy, plan and operation."
     return Table("Mean and tail", columns, note=note)
 

@@ -70,15 +70,16 @@ class Valuer:
         """Value an order."""
         visits = self.visits(order)
         ends = [visit.done_h for visit in visits]
-        weighted, drops, short = 0.0, 0, 0
+        weighted, dropped, before = 0.0, 0, 0
         for node, begin, end in self.nodes(visits):
             weighted += self.energy(node, begin, end)
-            short += self._falls_short(node, begin, end)
             drops = self.service.drops(node)
+            dropped += drops > before or self._falls_short(node, begin, end)
+            before = drops
         return OrderValue(
             tuple(order),
             (
-                float(drops + short),
+                float(dropped),
                 round(weighted, DIGITS),
                 round(max(ends, default=0.0), DIGITS),
                 round(sum(ends), DIGITS),

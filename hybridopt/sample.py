@@ -216,7 +216,12 @@ def sample_events(
         draws=draws,
         keys=keys,
         answers=answers,
-        unserved=risk(np.array([a.unserved_mwh for a in answers]), seed, 0.0),
+        unserved=risk(
+            np.array([a.unserved_mwh for a in answers]),
+            seed,
+            least=0.0,
+            most=max(a.demand_mwh for a in answers),
+        ),
         cost=risk(costs(answers, price), seed),
         seed=seed,
         resumed=resumed,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 ALPHA = 0.95  # of value at risk, tail and intervals
 RESAMPLES = 2000
-LEAST_SAMPLE = 50  # events, for an interval of the mean
-LEAST_TAIL = 5  # events beyond the value at risk, for an interval of the tail's mean
+LEAST_SAMPLE = 50  # events, for an interval
+LEAST_BEYOND = 5  # of them beyond the least value (mean) or the value at risk (its tail)
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Risk:
     ----------
     mean, var, cvar : expected value, value at risk and conditional value at risk
     mean_ci, cvar_ci : lower and upper end of their confidence intervals
-        None for fewer than 50 events; that of the tail also where fewer than 5 lie in it.
+        None where too few events tell anything of them: fewer than 50, or fewer than 5 beyond
+        the least value (mean) or the value at risk (tail), unless all are equal.
     """
 
     mean: float
@@ -83,14 +84,14 @@ def _error(sample: Floats) -> Floats:
     return np.asarray(sample.std(axis=-1) / np.sqrt(sample.shape[-1]))
 
 
-def risk(sample: Floats, seed: int, least: float = -np.inf) -> Risk:
+def risk(sample: Floats, seed: int, least: float = -np.inf, most: float = np.inf) -> Risk:
     """Figures of a sample; intervals by the bootstrap-t.
 
     Parameters
     ----------
     sample : (n,)
     seed : of the resampling
-    least : no value lies below it
+    least, most : between which every value lies
 
     Notes
     -----
@@ -106,19 +107,28 @@ def risk(sample: Floats, seed: int, least: float = -np.inf) -> Risk:
         drawn = sample[rng.integers(0, n, n)]
         means[k] = drawn.mean(), _error(drawn)
         tails[k] = _tail(drawn, ALPHA)
-    enough = n * (1 - ALPHA) >= LEAST_TAIL - 1e-9
-    is_sample = n >= LEAST_SAMPLE
+    var = float(value_at_risk(sample))
+
+    def interval(
+        found: tuple[Floats, Floats], resampled: Floats, beyond: float
+    ) -> tuple[float, float] | None:
+        told = bool(np.ptp(sample) == 0) or int(np.sum(sample > beyond)) >= LEAST_BEYOND
+        if n < LEAST_SAMPLE or not told:
+            return None
+        low, high = _interval(found, resampled)
+        return max(low, least), min(high, most)
+
     return Risk(
         mean=float(mean[0]),
-        var=float(value_at_risk(sample)),
+        var=var,
         cvar=float(cvar[0]),
-        mean_ci=_interval(mean, means, least) if is_sample else None,
-        cvar_ci=_interval(cvar, tails, least) if enough else None,
+        mean_ci=interval(mean, means, float(sample.min())),
+        cvar_ci=interval(cvar, tails, var),
     )
 
 
-def _interval(found: tuple[Floats, Floats], resampled: Floats, least: float) -> tuple[float, float]:
-    """Ends of the bootstrap-t interval.
+def _interval(found: tuple[Floats, Floats], resampled: Floats) -> tuple[float, float]:
+    """Ends of the bootstrap-t interval; resamples without spread have no t and are left aside.
 
     Parameters
     ----------
@@ -131,4 +141,4 @@ def _interval(found: tuple[Floats, Floats], resampled: Floats, least: float) -> 
         return value, value
     t = (resampled[known, 0] - value) / resampled[known, 1]
     above, below = np.percentile(t, (100 - 50 * (1 - ALPHA), 50 * (1 - ALPHA)))
-    return max(value - float(above) * error, least), value - float(below) * error
+    return value - float(above) * error, value - float(below) * error

@@ -18,6 +18,7 @@ import time
 import uuid
 import warnings
 from importlib.metadata import version
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from distributed import CancelledError, Client, Future, KilledWorker, Worker, get_worker, rpc
@@ -263,16 +264,20 @@ class DaskWorkers(Generic[Item, Value]):
 
     def _completed(self, batch: list[Future]) -> Iterator[int]:
         """Positions of the items, each when its answer is there."""
-        left = list(range(len(batch)))
+        done: SimpleQueue[int] = SimpleQueue()
+        for k, future in enumerate(batch):
+            future.add_done_callback(lambda _, k=k: done.put(k))
+        left = set(range(len(batch)))
         while left:
             self._check(batch)
-            done = [k for k in left if batch[k].status != "pending"]
-            if not done:
+            try:
+                k = done.get(timeout=LONGEST_WAIT_S)
+            except Empty:  # is there still anybody at work?
                 with contextlib.suppress(KilledWorker):
-                    self._look(batch[left[0]])
-            for k in done:
-                left.remove(k)
-                yield k
+                    self._look(batch[next(iter(left))])
+                continue
+            left.remove(k)
+            yield k
 
     def _values(
         self, items: Sequence[Item], batch: list[Future], positions: Iterable[int]

@@ -488,12 +488,14 @@ def test_a_line_that_is_not_there_is_answered_with_those_at_its_bus(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "count"),
     [
-        "[resources.dg]\nmax_units = -1\ncost_per_mw = -1\nmin_mw = -1\n",
-        "[event]\nlines = [1.5, 2.5, 3.5]\n",
+        ("[resources.dg]\nmax_units = -1\ncost_per_mw = -1\nmin_mw = -1\n", 3),
+        ("[event]\nlines = [1.5, 2.5, 3.5]\n", 3),
+        ('[restore.travel]\nmatrix = "m.csv"\ndepot = 1.5\n', 4),
     ],
 )
-def test_three_wrong_values_of_one_table_are_three_findings(text, tmp_path):
+def test_wrong_values_of_one_table_are_findings_each(text, count, tmp_path):
     (tmp_path / "case.toml").write_text('extends = "ieee9"\n' + text)
-    assert len(hybridopt("check", "case.toml", folder=tmp_path).findings) == 3
+    (tmp_path / "m.csv").write_text("place,line 5-6\nline 5-6,x\nline 8-9,y\n")
+    assert len(hybridopt("check", "case.toml", folder=tmp_path).findings) == count

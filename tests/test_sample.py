@@ -81,9 +81,13 @@ def test_tail_is_the_minimum_of_rockafellar_and_uryasev():
 def test_intervals_hold_the_mean_as_often_as_they_say():
     """Coverage of the interval of the mean over 40 samples of a known distribution."""
     rng = np.random.default_rng(3)
-    ends = [risk(rng.exponential(2.0, 60), seed).mean_ci for seed in range(40)]
+    drawn = rng.exponential(2.0, (40, 60))
+    ends = [risk(sample, seed).mean_ci for seed, sample in enumerate(drawn)]
     assert 34 <= sum(low <= 2.0 <= high for low, high in ends) <= 40
-    assert np.mean([high - low for low, high in ends]) == pytest.approx(4 * 2 / 60**0.5, rel=0.25)
+    many = rng.exponential(2.0, (100_000, 60))  # what t is in truth
+    t = (many.mean(axis=1) - 2.0) / (many.std(axis=1) / 60**0.5)
+    width = np.ptp(np.percentile(t, (2.5, 97.5))) * drawn.std(axis=1).mean() / 60**0.5
+    assert np.mean([high - low for low, high in ends]) == pytest.approx(width, rel=0.15)
 
 
 def test_intervals_of_rare_losses_hold_mean_and_tail():
@@ -95,12 +99,20 @@ def test_intervals_of_rare_losses_hold_mean_and_tail():
 
     many = draw(2_000_000)
     mean, tail = many.mean(), float(conditional_value_at_risk(many))
-    found = [risk(draw(100), seed, 0.0) for seed in range(40)]
-    assert sum(r.mean_ci[0] <= mean <= r.mean_ci[1] for r in found) >= 34
-    assert sum(r.cvar_ci[0] <= tail <= r.cvar_ci[1] for r in found) >= 34
+    found = [risk(draw(200), seed, 0.0) for seed in range(40)]
+    assert sum(r.mean_ci[0] <= mean <= r.mean_ci[1] for r in found) >= 36
+    assert sum(r.cvar_ci[0] <= tail <= r.cvar_ci[1] for r in found) >= 36
     assert all(r.mean_ci[0] >= 0 for r in found)
-    assert risk(draw(99), 0).cvar_ci is None
-    assert risk(draw(49), 0).mean_ci is None
+
+
+def test_intervals_stay_away_where_too_little_was_seen():
+    few = np.append(np.zeros(96), [1.0, 2.0, 3.0, 4.0])
+    assert (risk(few, 0).mean_ci, risk(few, 0).cvar_ci) == (None, None)
+    more = np.append(np.zeros(95), [1.0, 2.0, 3.0, 4.0, 5.0])
+    found = risk(more, 0, 0.0, 6.0)
+    assert 0 <= found.mean_ci[0] < found.mean < found.mean_ci[1]
+    assert 0 <= found.cvar_ci[0] < found.cvar < found.cvar_ci[1] <= 6.0
+    assert risk(np.arange(49.0), 0).mean_ci is None
     assert risk(np.zeros(100), 0).cvar_ci == (0.0, 0.0)
 
 
@@ -153,11 +165,11 @@ def test_certain_events_cost_what_they_must():
     """Line 1-2 and the generator behind it are always lost: 15 MW in each of the hours."""
     sample = {"probabilities": {"lines": {"1-2": 1.0}, "generators": {"3": 1.0}}}
     space, exposed = exposure_of(sample)
-    result = sample_events(space, exposed, SampleOptions(7, hours=(3, 4, 5, 6)), workers=1)
+    result = sample_events(space, exposed, SampleOptions(50, hours=(3, 4, 5, 6)), workers=1)
     assert result.distinct == 1
     assert result.unserved.mean == pytest.approx(15.0 * 4)
     assert result.unserved.cvar == pytest.approx(60.0)
-    assert result.unserved.mean_ci is None  # so few events tell nothing of it
+    assert result.unserved.mean_ci == pytest.approx((60.0, 60.0))
     served = 10.0 * 4  # at bus 1, at a cost of 1 per MWh and a little loss
     assert result.cost.mean == pytest.approx(60.0 * 5000 + served, rel=1e-3)
 
@@ -165,9 +177,9 @@ def test_certain_events_cost_what_they_must():
 def test_sample_equals_a_plain_loop_over_its_events(tmp_path):
     """Each row against a check of the case with that very event."""
     case, out = write_case(tmp_path, text=PLAIN), tmp_path / "out"
-    assert hybridopt("sample", case, "--events", 12, "--workers", 1, "--out", out).code == 0
+    assert hybridopt("sample", case, "--events", 60, "--workers", 1, "--out", out).code == 0
     rows = pd.read_csv(out / "events.csv", keep_default_na=False)
-    assert len(rows) == 12
+    assert len(rows) == 60
     known = {}
     for row in rows.itertuples():
         if row.elements and row.elements not in known:
@@ -182,8 +194,8 @@ def test_sample_equals_a_plain_loop_over_its_events(tmp_path):
         assert row.unserved_mwh == pytest.approx(expected, rel=1e-5, abs=1e-3)
     summary = json.loads((out / "summary.json").read_text())
     assert summary["expected_unserved_mwh"] == pytest.approx(rows.unserved_mwh.mean())
-    assert summary["ci_95"] == [None, None]
-    assert summary["events"] == 12
+    assert summary["ci_95"][0] <= summary["expected_unserved_mwh"] <= summary["ci_95"][1]
+    assert summary["events"] == 60
     page = (out / "report.html").read_text()
     assert hybridopt("report", out).code == 0
     assert (out / "report.html").read_text() == page

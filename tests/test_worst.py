@@ -314,8 +314,10 @@ lines = ["0-9"]
     unknown = write_case(
         tmp_path, text='[worst]\nk = 1\n[worst.elements]\nlines = ["0-9", "1-2"]\n'
     )
-    (found,) = hybridopt("worst", unknown).findings
-    assert found.startswith(f"{unknown}:5 [worst.elements] lines[0]: no line 0-9 in the network")
+    place, words = f"{unknown}:5 [worst.elements] lines[0]", "no line 0-9 in the network"
+    assert hybridopt("worst", unknown).findings == [
+        f"{place}: {words}; buses are labelled 0 to 3",
+    ]
 
 
 def test_storage_stands_still_whatever_the_response():
