@@ -422,3 +422,15 @@ def test_a_load_that_rises_after_the_last_repair_interrupts_nobody():
         assert (result.unserved_mw[-1] > 1.0) == (repair_h == 6.0)
         found = result.interruptions(np.array([0.0, 1.0, 1.0]))
         assert (found.saifi, found.saidi_h) == pytest.approx((0.5, repair_h / 2))
+
+
+@pytest.mark.parametrize("short", [{0}, {0, 1}])
+def test_a_step_that_drops_and_falls_short_counts_once(short, monkeypatch):
+    """Something is dropped with the first repair; in the steps named less is served."""
+    case = load_case(reallocating_case(never_drop=True), net=reallocating_net(), repairs=True)
+    valuer = Valuer(repair_problem(case))
+    nodes = [node for node, _, _ in valuer.nodes(valuer.visits((0, 1)))]
+    service = valuer.service
+    monkeypatch.setattr(service, "drops", lambda node: int(nodes.index(node) > 0))
+    monkeypatch.setattr(service, "falls_short", lambda node, _: nodes.index(node) in short)
+    assert valuer.value((0, 1)).fitness[0] == 2

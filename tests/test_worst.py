@@ -320,14 +320,18 @@ lines = ["0-9"]
     ]
 
 
-def test_storage_stands_still_whatever_the_response():
+NEW_LINE = {"from_bus": 0, "to_bus": 2, "r_ohm_per_km": 0.1, "x_ohm_per_km": 0.3, "max_i_ka": 0.5}
+
+
+@pytest.mark.parametrize("candidates", [[], [NEW_LINE | {"length_km": 10.0, "cost": 7.0}]])
+def test_storage_stands_still_whatever_the_response(candidates):
     """Behind line 1-2 the unit is 0.5 MW short; what is stored there could give it."""
     net = small_net()
     net.gen["max_p_mw"] = 14.5
     case = {
         "network": "net",
         "budget": 8.0,
-        "resources": {"lines": {"damaged": True, "cost": 5.0}},
+        "resources": {"lines": {"damaged": True, "cost": 5.0, "candidates": candidates}},
     }
     storage = [{"bus": 2, "energy_mwh": 8.0, "charge_mw": 2.0}]
     spaces = [
