@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import PrivateAttr, ValidationError
 
-from hybridopt.case_extends import find_contradictions, get
+from hybridopt.case_extends import find_contradictions
 from hybridopt.case_fields import BranchRef, parse_branch
 from hybridopt.case_findings import describe, is_missing
 from hybridopt.case_load import Horizon
@@ -15,6 +15,7 @@ from hybridopt.case_place import KeyPath, parse_path
 from hybridopt.case_schema import CaseFile
 from hybridopt.case_source import Source, read_source, source_of
 from hybridopt.case_tables import HOURS
+from hybridopt.cases import builtin_cases
 from hybridopt.errors import Finding, InputError
 
 __all__ = [
@@ -45,6 +46,12 @@ class Case(CaseFile):
     def file(self) -> Path:
         """The case file itself, not one that it extends."""
         return self._source.file
+
+    @property
+    def argument(self) -> str:
+        """What a command takes for this case: the name of a built-in case, or its file."""
+        is_builtin = builtin_cases().get(self.name) == self.file
+        return self.name if is_builtin else str(self.file)
 
     @property
     def network_path(self) -> Path:
@@ -147,58 +154,6 @@ def case_of_network(network: str) -> Case:
     currency = "USD" if Path(network).suffix.lower() == ".m" else "cost units"  # MATPOWER's
     data = {"network": network, "title": network, "currency": currency}
     return make_case(data, Path(network).stem)
-
-
-def sound_part(case: str | Path | dict[str, Any]) -> Case | None:
-    """Read a case without its wrong parts, to look for what else is wrong with it.
-
-    Returns
-    -------
-    Case
-        Whole tables are left out where something in them is wrong. None when the case cannot be
-        read, or the network is among the wrong parts.
-    """
-    try:
-        source = source_of(case, "case") if isinstance(case, dict) else read_source(case)
-    except InputError:
-        return None
-    while source.is_whole:
-        wrong = [path for path, _ in find_contradictions(source.data)]
-        try:
-            found = Case.model_validate(source.data)
-        except ValidationError as error:
-            wrong += [tuple(part for part in e["loc"] if part != "[key]") for e in error.errors()]
-        if not wrong:
-            found._source = source
-            return found
-        homes = [home for path in wrong if (home := _home(source.data, path)) is not None]
-        if len(homes) < len(wrong):
-            return None
-        for home in homes:
-            _leave_out(source.data, home)
-    return None
-
-
-def _home(data: dict[str, Any], path: KeyPath) -> KeyPath | None:
-    """The table or key to leave out with a wrong one; None where the rest would mean nothing."""
-    if not path or path[0] in ("network", "bus_label_offset", "extends") or path[0] not in data:
-        return None
-    depth = 1
-    if path[0] in ("event", "resources", "restore"):
-        depth = 3 if path[1:2] and path[1] in ("repair_h", "customers") else 2
-    while depth > 1 and (len(path) < depth or get(data, path[:depth]) is None):
-        depth -= 1
-    return path[:depth]
-
-
-def _leave_out(data: dict[str, Any], home: KeyPath) -> None:
-    """Leave out a table or key; the budget becomes 0."""
-    if home == ("budget",):
-        data["budget"] = 0.0
-        return
-    holder = get(data, home[:-1])
-    if isinstance(holder, dict):  # and not left out with another home
-        holder.pop(home[-1], None)
 
 
 def case_of(source: Source) -> Case:

@@ -163,14 +163,18 @@ class Sample(Table):
     hours: Hours = tuple(range(1, 25))
     """Hours of the day that the outage lasts."""
 
-    @model_validator(mode="after")
-    def _says_what_fails(self) -> Self:
+    def contradictions(self) -> list[str]:
+        """What its keys say against one another.
+
+        Asked where the elements are looked up, so that what is wrong with both shows at once.
+        """
+        found = []
         if self.probabilities is None and not self.fragility:
-            raise ValueError("needs probabilities or [[sample.fragility]]")
+            found.append("needs probabilities or [[sample.fragility]]")
         if self.fragility and self.intensities is None and self.wind is None:
-            raise ValueError("fragility curves need intensities or [sample.wind]")
+            found.append("fragility curves need intensities or [sample.wind]")
         if self.wind is not None and self.measure != "wind_speed":
-            raise ValueError(f'[sample.wind] gives wind speeds, but measure is "{self.measure}"')
+            found.append(f'[sample.wind] gives wind speeds, but measure is "{self.measure}"')
         if not self.fragility and (self.intensities is not None or self.wind is not None):
-            raise ValueError("intensities say nothing without [[sample.fragility]]")
-        return self
+            found.append("intensities say nothing without [[sample.fragility]]")
+        return found

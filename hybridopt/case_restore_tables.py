@@ -4,15 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from hybridopt.case_place import KeyPath
-from hybridopt.case_tables import Table, TableError, read_cells
+from hybridopt.case_tables import Table, TableError, check_width, each, number, read_cells
 
 
 def read_values(file: Path, key: str, value: str) -> Table:
-    """Read two columns into a table of values by key.
-
-    A key that stands there again is kept apart by blanks at its end: who reads the keys strips
-    them, and finds it twice, each with its line.
-    """
+    """Read two columns into a table of values by key."""
     data: dict[str, Any] = {}
     lines: dict[KeyPath, int] = {}
     rows = read_cells(file)
@@ -21,11 +17,18 @@ def read_values(file: Path, key: str, value: str) -> Table:
     if sorted(names) != sorted((key, value)):
         found = ",".join(names)
         raise TableError(f"the header must be {key},{value}, found {found!r}", 1)
-    for line, cells in rows[1:]:
-        _check_width(cells, 2, line)
-        name = _again(cells[names.index(key)], data)
+
+    def take(line: int, cells: list[str]) -> None:
+        check_width(cells, 2, line)
+        name = cells[names.index(key)]
+        if name in data:
+            raise TableError(f"{key} {name!r} stands here a second time", line)
         data[name] = number(cells[names.index(value)])
         lines[(name,)] = line
+
+    problems = each(rows[1:], take)
+    if problems:
+        raise TableError(problems, rest=Table(data, lines))
     return Table(data, lines)
 
 
@@ -38,29 +41,17 @@ def read_matrix(file: Path) -> Table:
             raise TableError(f"column {name!r} stands here a second time", 1)
     data: dict[str, Any] = {}
     lines: dict[KeyPath, int] = {}
-    for line, cells in rows[1:]:
-        _check_width(cells, len(columns) + 1, line)
-        name = _again(cells[0], data)
+
+    def take(line: int, cells: list[str]) -> None:
+        check_width(cells, len(columns) + 1, line)
+        name = cells[0]
+        while name in data:  # the schema, which looks at all names, finds it there again
+            name += " "
         data[name] = {to: number(cell) for to, cell in zip(columns, cells[1:], strict=True)}
         lines[(name,)] = line
-        lines |= {(name, to): line for to in columns}
+        lines.update({(name, to): line for to in columns})
+
+    problems = each(rows[1:], take)
+    if problems:
+        raise TableError(problems)
     return Table(data, lines)
-
-
-def _check_width(cells: list[str], width: int, line: int) -> None:
-    if len(cells) != width:
-        raise TableError(f"must have {width} cells, found {len(cells)}", line)
-
-
-def _again(name: str, known: dict[str, Any]) -> str:
-    while name in known:
-        name += " "
-    return name
-
-
-def number(cell: str) -> float | str:
-    """A cell as a number, or as it is."""
-    try:
-        return float(cell)
-    except ValueError:
-        return cell

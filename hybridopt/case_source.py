@@ -252,15 +252,23 @@ def _read_tables(source: Source) -> Iterator[Finding]:
             try:
                 table = read(file)
             except TableError as error:
-                where = f"{label}:{error.line}" if error.line else label
-                yield source.finding(path, f"{where}: {error.message}")
-                # Something to go on with, so that nothing is found because of this.
-                is_table = path[0] in ("limits", "restore", "sample") or "shares" in path
-                holder[key] = {} if is_table else [1.0] * HOURS
-                continue
+                for line, message in error.problems:
+                    where = f"{label}:{line}" if line else label
+                    yield source.finding(path, f"{where}: {message}")
+                if error.rest is None:
+                    holder[key] = _stand_in(path)
+                    continue
+                table = error.rest
             holder[key] = table.data
             for part, line in table.lines.items():
                 source.places[(*path, *part)] = Place(file, label, line)
+
+
+def _stand_in(path: KeyPath) -> Any:
+    """Something to go on with for a table that is wrong, so that nothing is found because of it."""
+    if path[0] in ("limits", "restore", "sample") or "shares" in path:
+        return {}
+    return [1.0] * HOURS
 
 
 def _matching(data: Any, pattern: KeyPath) -> Iterator[KeyPath]:

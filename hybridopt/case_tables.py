@@ -1,7 +1,7 @@
 """The CSV tables that a case file may name: a day, shares of customer classes, limits."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,6 @@ from typing import Any
 from hybridopt.case_place import KeyPath
 
 HOURS = 24
-
-
-class TableError(Exception):
-    """A table that cannot be read; the case file's reader makes a finding of it."""
-
-    def __init__(self, message: str, line: int = 0) -> None:
-        super().__init__(message, line)
-        self.message = message
-        self.line = line
 
 
 @dataclass(frozen=True)
@@ -34,18 +25,41 @@ class Table:
     lines: dict[KeyPath, int]
 
 
+class TableError(Exception):
+    """What is wrong with a table; the case file's reader makes findings of it.
+
+    Attributes
+    ----------
+    problems : line (0: the file as a whole) and message of each
+    rest : the table without its wrong rows, in which other things may be wrong; None where the
+        rest means nothing
+    """
+
+    def __init__(
+        self, problems: str | Sequence[tuple[int, str]], line: int = 0, rest: Table | None = None
+    ) -> None:
+        super().__init__(problems, line, rest)
+        self.problems = [(line, problems)] if isinstance(problems, str) else list(problems)
+        self.rest = rest
+
+
 def read_day(file: Path, column: str = "factor") -> Table:
     """Read the columns ``hour`` and another (``factor``) into 24 values, hour 1 first.
 
     Rows may stand in any order. The values' ranges are the schema's business.
     """
     rows: dict[int, tuple[float, int]] = {}
-    for line, (hour, factor) in _rows(file, ("hour", column)):
+
+    def take(line: int, hour: str, factor: str) -> None:
         if not (hour.isascii() and hour.isdigit() and 1 <= int(hour) <= HOURS):
             raise TableError(f"hour must be a whole number from 1 to {HOURS}, found {hour!r}", line)
         if int(hour) in rows:
             raise TableError(f"hour {int(hour)} stands here a second time", line)
         rows[int(hour)] = (_number(factor, column, line), line)
+
+    problems = _each_row(file, ("hour", column), take)
+    if problems:
+        raise TableError(problems)
     missing = [str(hour) for hour in range(1, HOURS + 1) if hour not in rows]
     if missing:
         message = f"must have {HOURS} hours, found {len(rows)}; missing: {', '.join(missing)}"
@@ -58,12 +72,17 @@ def read_shares(file: Path) -> Table:
     """Read the columns ``bus, class, share`` into a table of shares by bus and class."""
     data: dict[str, dict[str, float]] = {}
     lines: dict[KeyPath, int] = {}
-    for line, (bus, name, share) in _rows(file, ("bus", "class", "share")):
+
+    def take(line: int, bus: str, name: str, share: str) -> None:
         if name in data.setdefault(bus, {}):
             raise TableError(f"bus {bus}, class {name!r} stands here a second time", line)
         data[bus][name] = _number(share, "share", line)
         lines.setdefault((bus,), line)
         lines[bus, name] = line
+
+    problems = _each_row(file, ("bus", "class", "share"), take)
+    if problems:
+        raise TableError(problems)
     if not data:
         raise TableError("has no rows")
     return Table(data, lines)
@@ -76,18 +95,19 @@ def read_limits(file: Path, element: str, limit: str) -> Table:
     ----------
     element, limit : the columns' names, such as ``branch`` and ``rate_mva``
     """
-    data: dict[str, float] = {}
+    data: dict[str, float | str] = {}
     lines: dict[KeyPath, int] = {}
-    for line, (name, value) in _rows(file, (element, limit)):
+
+    def take(line: int, name: str, value: str) -> None:
         if not name:
             raise TableError(f"{element} is empty", line)
         if name in data:
             raise TableError(f"{element} {name!r} stands here a second time", line)
-        data[name] = _number(value, limit, line)
+        data[name] = number(value)
         lines[name,] = line
-    if not data:
-        raise TableError("has no rows")
-    return Table(data, lines)
+
+    problems = _each_row(file, (element, limit), take)
+    return _whole(data, lines, problems)
 
 
 def read_cells(file: Path) -> list[tuple[int, list[str]]]:
@@ -114,33 +134,71 @@ def read_by_kind(file: Path, value: str) -> Table:
     ----------
     value : the other column's name, such as ``probability``
     """
-    data: dict[str, dict[str, float]] = {}
+    data: dict[str, dict[str, float | str]] = {}
     lines: dict[KeyPath, int] = {}
-    for line, (kind, name, number) in _rows(file, ("kind", "element", value)):
+
+    def take(line: int, kind: str, name: str, cell: str) -> None:
         if not kind or not name:
             raise TableError("kind or element is empty", line)
         if name in data.setdefault(kind, {}):
             raise TableError(f"{kind} {name!r} stands here a second time", line)
-        data[kind][name] = _number(number, value, line)
+        data[kind][name] = number(cell)
         lines.setdefault((kind,), line)
         lines[kind, name] = line
-    if not data:
-        raise TableError("has no rows")
-    return Table(data, lines)
+
+    problems = _each_row(file, ("kind", "element", value), take)
+    return _whole(data, lines, problems)
 
 
-def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-    """Give each row with its line number, its cells in the order of `columns`."""
+def _each_row(
+    file: Path, columns: tuple[str, ...], take: Callable[..., None]
+) -> list[tuple[int, str]]:
+    """Hand over the line number and the cells of each row, in the order of ``columns``.
+
+    Returns
+    -------
+    problems : line and message of what was wrong with any row
+    """
     rows = read_cells(file)
     header = [name.lower() for name in rows[0][1]]
     if sorted(header) != sorted(columns):
         found = ",".join(header)
         raise TableError(f"the header must be {','.join(columns)}, found {found!r}", 1)
     order = [header.index(column) for column in columns]
-    for line, cells in rows[1:]:
-        if len(cells) != len(columns):
-            raise TableError(f"must have {len(columns)} cells, found {len(cells)}", line)
-        yield line, [cells[position] for position in order]
+
+    def take_row(line: int, cells: list[str]) -> None:
+        check_width(cells, len(columns), line)
+        take(line, *(cells[position] for position in order))
+
+    return each(rows[1:], take_row)
+
+
+def each(
+    rows: Iterable[tuple[int, list[str]]], take: Callable[[int, list[str]], None]
+) -> list[tuple[int, str]]:
+    """Hand each row over; line and message of what was wrong with any."""
+    problems: list[tuple[int, str]] = []
+    for line, cells in rows:
+        try:
+            take(line, cells)
+        except TableError as error:
+            problems += error.problems
+    return problems
+
+
+def _whole(data: Any, lines: dict[KeyPath, int], problems: list[tuple[int, str]]) -> Table:
+    """The table; with problems, or without rows, it is raised."""
+    if problems:
+        raise TableError(problems, rest=Table(data, lines))
+    if not data:
+        raise TableError("has no rows")
+    return Table(data, lines)
+
+
+def check_width(cells: list[str], width: int, line: int) -> None:
+    """Raise where a row has more or fewer cells than its table has columns."""
+    if len(cells) != width:
+        raise TableError(f"must have {width} cells, found {len(cells)}", line)
 
 
 def _number(cell: str, column: str, line: int) -> float:
@@ -148,3 +206,11 @@ def _number(cell: str, column: str, line: int) -> float:
         return float(cell)
     except ValueError:
         raise TableError(f"{column} must be a number, found {cell!r}", line) from None
+
+
+def number(cell: str) -> float | str:
+    """A cell as a number; as it is where it is none, which the schema says, with its line."""
+    try:
+        return float(cell)
+    except ValueError:
+        return cell

@@ -270,8 +270,8 @@ def _run_front(case: str, request: fronts.Request, quiet: bool) -> None:
     if request.as_json:
         _print_json(front_summary(result))
     elif not quiet:
-        for table in front_tables(result, prepared.folder):
-            Console().print(table, highlight=False)
+        for table in front_tables(result, prepared.folder):  # a command is not to be broken
+            Console().print(table, highlight=False, soft_wrap=isinstance(table, str))
         Console().print(f"Results: {prepared.folder}/report.html", highlight=False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from hybridopt.errors import Finding, InputError
 from hybridopt.output import write_json
-from hybridopt.result_folder import replace_folder
+from hybridopt.result_folder import read_summary, replace_folder
 from hybridopt.study_groups import best_of_case, is_solved
 from hybridopt.study_report import write_compare_report
 from hybridopt.study_rows import NAMES, amount, study_row
@@ -75,7 +74,7 @@ def check_apart(folders: Iterable[Path], out: Path) -> None:
 
 
 def _rows_of(folder: Path) -> list[dict[str, Any]]:
-    found = _summary(folder)
+    found = read_summary(folder)
     try:
         if found.get("command") == "sweep":
             return [_row_of_sweep(row, folder) for row in found["rows"]]
@@ -95,24 +94,6 @@ def _rows_of(folder: Path) -> list[dict[str, Any]]:
 def _row_of_sweep(row: dict[str, Any], folder: Path) -> dict[str, Any]:
     known = {name: row[name] for name in NAMES}
     return known | {"folder": str(folder / row["folder"]) if row["folder"] else ""}
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        what = (
-            "is a file; give the folder it is in" if folder.is_file() else "holds no summary.json"
-        )
-        if not folder.exists():
-            what = "is not there"
-        raise InputError([Finding(str(folder), f"{what}: not a result folder")]) from error
-    except ValueError as error:
-        raise InputError([Finding(str(path), "is damaged: it is not JSON")]) from error
-    if not isinstance(found, dict):
-        raise InputError([Finding(str(path), "is not the summary of a result")])
-    return found
 
 
 def served_by_hour(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from hybridopt.events_pictures import distribution_chart, exceedance_chart, ranking_chart
@@ -20,17 +19,6 @@ RESPONSES = {
     "delivery": "as much load as possible is served",
     "study": "the best plan within the budget that the search finds, for each event",
 }
-
-
-def write_events_report(folder: Path) -> Path | None:
-    """Write the report of a result folder again; None where it is not one of these."""
-    path = folder / "summary.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        write = {"worst": write_worst_report, "sample": write_sample_report}[found["command"]]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return write(found, folder)
 
 
 def write_worst_report(found: dict[str, Any], folder: Path) -> Path:

@@ -25,19 +25,33 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def event_findings(case: Case, grid: Grid, names: dict[str, list[Any]]) -> list[Finding]:
-    """What [worst] and [sample] name that is not in the network."""
+def event_findings(
+    case: Case, grid: Grid, names: dict[str, list[Any]], *, is_part: bool
+) -> list[Finding]:
+    """What is wrong with [worst] and [sample] in the network.
+
+    Parameters
+    ----------
+    is_part : of a case; see :func:`exposure`
+    """
     known = ElementList(case, grid, names)
     worst, sample = case.worst, case.sample
 
     def listed() -> None:
-        if worst is not None and worst.elements is not None:
-            known.listed(worst.elements)
-            known.settle()
+        if worst is None or worst.elements is None:
+            return
+        found = known.listed(worst.elements)
+        strange, known.lookup.findings = known.lookup.findings, []
+        count = len(found) + len(strange)
+        if strange and worst.k is not None and worst.k > count:  # else the command says it
+            message = f"{worst.k} exceeds the {count} elements that count"
+            strange.append(known.finding("worst.k", message))
+        if strange:
+            raise InputError(strange)
 
     steps: list[Callable[[], Any]] = [listed]
     if sample is not None:
-        steps.append(lambda: exposure(known, sample))
+        steps.append(lambda: exposure(known, sample, is_part=is_part))
     try:
         collect(*steps)
     except InputError as error:
@@ -77,14 +91,20 @@ class Exposure:
         return found
 
 
-def exposure(known: ElementList, sample: Sample) -> Exposure:
+def exposure(known: ElementList, sample: Sample, *, is_part: bool = False) -> Exposure:
     """Resolve a case's [sample] in its network.
+
+    Parameters
+    ----------
+    is_part : of a case whose wrong parts are left out: something to fail, or its intensity, may be
+        missing because of that
 
     Raises
     ------
     InputError
-        Elements that are not there, or have both a probability and a curve of their own; curves
-        without an intensity; no coordinates for the wind; nothing that can fail.
+        Keys that contradict one another; elements that are not there, or have both a probability
+        and a curve of their own; curves without an intensity; no coordinates for the wind; nothing
+        that can fail.
     """
     chance = _values(known, sample.probabilities, "probabilities")
     curves = _curves(known, sample.fragility)
@@ -96,11 +116,14 @@ def exposure(known: ElementList, sample: Sample) -> Exposure:
             findings.append(known.finding(("sample", "fragility", curves[e][2]), message))
     by_curve = [e for e in known.elements if e in curves and not _goes_first(e, chance, curves)]
     unknown = [e for e in by_curve if e not in intensity]
+    findings += [known.finding("sample", words) for words in sample.contradictions()]
     if sample.wind is not None and unknown:
         blown, missing = _wind(known, sample.wind, unknown)
         findings += missing
         intensity |= {e: (value, False) for e, value in blown.items()}
-    elif unknown:
+    elif is_part:
+        intensity |= {e: (float("nan"), False) for e in unknown}
+    elif unknown and sample.intensities is not None:
         shown = ", ".join(e.name for e in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
         message = f"no intensity is given for {shown} (there is no [sample.wind] either)"
         findings.append(known.finding(("sample", "intensities"), message))
@@ -109,7 +132,7 @@ def exposure(known: ElementList, sample: Sample) -> Exposure:
     except InputError as error:
         findings = [*error.findings, *findings]
     chosen = [e for e in known.elements if e in by_curve or (e in chance and chance[e][0] > 0)]
-    if not findings and not chosen:
+    if not (findings or chosen or is_part):
         findings.append(known.finding("sample", "nothing can fail: every probability is 0"))
     if findings:
         raise InputError(findings)

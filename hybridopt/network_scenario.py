@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandapower as pp
 
-from hybridopt.case import Case, Horizon, make_case, read_case, sound_part
+from hybridopt.case import Case, Horizon, make_case, read_case
+from hybridopt.case_sound import sound_part
 from hybridopt.elements import Elements
 from hybridopt.errors import Finding, InputError
 from hybridopt.grid import Event, Grid, apply_event
@@ -101,7 +102,7 @@ def load_case(
         read = make_case(case) if isinstance(case, dict) else read_case(case)
     except InputError as error:
         raise InputError([*error.findings, *_further_findings(case, net)]) from error
-    return scenario_of(read, net, is_whole=not repairs)
+    return scenario_of(read, net, repairs=repairs)
 
 
 def _further_findings(case: str | Path | dict[str, Any], net: Any) -> list[Finding]:
@@ -110,7 +111,7 @@ def _further_findings(case: str | Path | dict[str, Any], net: Any) -> list[Findi
     if part is None:
         return []
     try:
-        scenario_of(part, net, is_whole=False)
+        scenario_of(part, net, is_part=True)
     except InputError as error:
         return error.findings
     return []
@@ -121,12 +122,13 @@ def scenario_of(
     net: Any = None,
     extra_lines: Mapping[str, CandidateLine] | None = None,
     *,
-    is_whole: bool = True,
+    repairs: bool = False,
+    is_part: bool = False,
 ) -> Scenario:
     """Join a validated case and its network; see :func:`load_case`.
 
-    ``extra_lines`` are lines that only a given plan builds, by their place in it. A case that is
-    not whole is not asked whether its event leaves anything.
+    ``extra_lines`` are lines that only a given plan builds, by their place in it. A part of a case
+    is not asked what may be missing.
     """
     if net is None:
         net = _network_of(case)
@@ -163,7 +165,7 @@ def scenario_of(
     availability, price = unit_profiles(case, elements, grid)
     findings += elements.findings
     findings += siting_findings(case, damaged, position)
-    findings += event_findings(case, grid, elements.names)
+    findings += event_findings(case, grid, elements.names, is_part=is_part)
     findings += restore_findings(case, grid, elements.names)
     horizon = None
     try:
@@ -172,7 +174,7 @@ def scenario_of(
         horizon = replace(horizon, unit_profile=availability, price=price)
     except InputError as error:
         findings += error.findings
-    if is_whole and not findings:
+    if not (repairs or is_part or findings):
         findings += _nothing_left(case, grid, damaged)
     if findings or horizon is None:
         raise InputError(findings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from hybridopt.feeder_pictures import save_svg
 from hybridopt.output import described_plan, versions, write_json
-from hybridopt.plan_front_report import pictures, write_front_report
+from hybridopt.plan_front_report import peak_alone, pictures, write_front_report
 from hybridopt.result_folder import CHECKPOINT, PLANS, replace_folder
 from hybridopt.study import peak_row
 from hybridopt.tables import exact, titled_table
@@ -48,6 +49,7 @@ def front_summary(result: FrontResult) -> dict[str, Any]:
         "currency": case.currency,
         "budget": case.budget,
         "dispatch_mode": case.dispatch_mode,
+        "max_p_ratio": result.scenario.space.sites.max_p_ratio,
         "objectives": list(result.names),
         "units": {name: UNITS[name] or case.currency for name in result.names},
         "front": rows,
@@ -169,6 +171,9 @@ def front_tables(result: FrontResult, folder: Path | None) -> Iterator[Any]:
         f"{result.wall_s:.1f} s. Verified by pandapower: {check['hours_checked']} hours, mismatch "
         f"{check['max_mismatch_mva']:.1e} MVA"
     )
+    if at_peak := peak_alone(found):
+        yield at_peak
     if folder is not None and rows:
-        case = result.scenario.case.name
-        yield f"A point in full: hybridopt dispatch {case} --plan {folder}/{rows[0]['plan']}"
+        command = f"hybridopt dispatch {shlex.quote(result.scenario.case.argument)}"
+        plan = shlex.quote(f"{folder}/{rows[0]['plan']}")
+        yield f"A point in full: {command} --plan {plan}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -61,16 +60,6 @@ def write_front_report(found: dict[str, Any], folder: Path) -> Path:
     return save_page(fill_page("events.html", content), folder)
 
 
-def write_again(folder: Path) -> Path | None:
-    """Write the report of a result folder again; None where it is not one of these."""
-    try:
-        found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        is_front = found["command"] == "pareto"
-    except (ValueError, KeyError, TypeError):
-        return None
-    return write_front_report(found, folder) if is_front else None
-
-
 def pictures(found: dict[str, Any]) -> dict[str, Chart]:
     """Pictures to be written as files, by name."""
     return {"pareto_front": front_chart(found)}
@@ -86,11 +75,27 @@ def _lead(found: dict[str, Any]) -> list[str]:
             f"{len(found['front'])} of them are listed, dispatched over the day and verified; "
             f"{found['left_out']} that lie closest to others are left out."
         )
-    if found["dispatch_mode"] == "winner":
-        lead.append("The search looked at the peak hour; the day is in the table.")
+    if at_peak := peak_alone(found):
+        lead.append(at_peak)
     first = found["front"][0]["plan"]
-    lead.append(f"Any point in full: hybridopt dispatch {found['case']} --plan {first}")
+    lead.append(
+        "Any point in full: hybridopt dispatch CASE --plan FOLDER/"
+        f"{first}, with the case of this run and the folder of this page."
+    )
     return lead
+
+
+def peak_alone(found: dict[str, Any]) -> str:
+    """What makes the objectives differ from the day, where the search looked at the peak alone."""
+    if found["dispatch_mode"] != "winner":
+        return ""
+    words = "The search looked at the peak hour alone; the day is beside it."
+    if found["max_p_ratio"] != 1:
+        words += (
+            " At that hour a unit delivers at most what is planned for it, over the day up to "
+            f"{found['max_p_ratio']:g} times as much: the day may leave less unserved."
+        )
+    return words
 
 
 def _words(name: str) -> str:
@@ -105,6 +110,11 @@ def _table(found: dict[str, Any], rows: list[dict[str, Any]], names: list[str]) 
     money = found["currency"]
     columns += [
         numbers("Unserved", "MWh", [row["day"]["unserved_mwh"] for row in rows], group="The day"),
+        numbers(
+            *("at the peak", "MW"),
+            [row["day"]["unserved_peak_mw"] for row in rows],
+            group="The day",
+        ),
         numbers(
             "Dispatch cost", money, [row["day"]["operating_cost"] for row in rows], group="The day"
         ),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from hybridopt.errors import Finding, InputError
-from hybridopt.events_report import write_events_report
-from hybridopt.plan_front_report import write_again as write_front_again
+from hybridopt.events_report import write_sample_report, write_worst_report
+from hybridopt.plan_front_report import write_front_report
 from hybridopt.report import write_report
-from hybridopt.restore_report import is_restore
-from hybridopt.restore_report import write_again as write_restore_again
-from hybridopt.siting_report import is_siting
-from hybridopt.siting_report import write_again as write_siting_again
-from hybridopt.study_report import write_again as write_studies_again
+from hybridopt.restore_report import write_restore_report
+from hybridopt.result_folder import SUMMARY, read_summary
+from hybridopt.siting_report import write_siting_report
+from hybridopt.study_report import write_compare_report, write_sweep_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +26,15 @@ NO_REPORT = {
     "reached_best": "holds several seeds; give one of its folders, such as seed0",
     "max_ramp_violation_mw": "hybridopt ed writes tables, no report",
 }
+WRITERS = {  # by the summary's command: of pages that are made from the summary alone
+    "restore": write_restore_report,
+    "worst": write_worst_report,
+    "sample": write_sample_report,
+    "pareto": write_front_report,
+    "sweep": write_sweep_report,
+    "compare": write_compare_report,
+    "siting": write_siting_report,
+}
 
 
 def write_again(folder: Path) -> Path:
@@ -36,32 +43,30 @@ def write_again(folder: Path) -> Path:
     Raises
     ------
     InputError
-        No result folder, files in it that cannot be read, or one without a report of its own.
+        No result folder, files in it that cannot be read or are damaged, or one without a report
+        of its own.
     """
-    found = _summary(folder)
+    found = read_summary(folder)
     for key, why in NO_REPORT.items():
         if key in found:
             raise InputError([Finding(str(folder), why)])
-    if is_restore(folder):
-        return write_restore_again(folder)
-    if is_siting(folder):
-        return write_siting_again(folder)
+    command = "siting" if "lambdas" in found else found.get("command")
+    if command in WRITERS:
+        return _write(command, found, folder)
     if "generation_order" in found:
         # Only here: it brings pandapower, which takes seconds to load.
         from hybridopt.allocation_files import read_allocation
         from hybridopt.allocation_report import write_allocation_report
 
         return write_allocation_report(read_allocation(folder), folder)
-    known = write_events_report(folder) or write_studies_again(folder) or write_front_again(folder)
-    return known or write_report(folder)
+    if "status" not in found:
+        raise InputError([Finding(str(folder / SUMMARY), "is not the summary of a result")])
+    return write_report(folder)
 
 
-def _summary(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    if not path.is_file():
-        raise InputError([Finding(str(folder), "holds no summary.json: not a result folder")])
+def _write(command: str, found: dict[str, Any], folder: Path) -> Path:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}  # the reports say what is wrong with it
-    return found if isinstance(found, dict) else {}
+        return WRITERS[command](found, folder)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        message = f"is damaged: it is not as {command} writes it"
+        raise InputError([Finding(str(folder / SUMMARY), message)]) from error

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from hybridopt.errors import Finding, InputError
 from hybridopt.report import fill_page, save_page
 from hybridopt.report_tables import Table, numbers, words
 from hybridopt.restore_pictures import crews_chart, service_chart, trapezoid_chart
@@ -30,25 +28,6 @@ def write_restore_report(found: dict[str, Any], folder: Path) -> Path:
     found : what :func:`hybridopt.restore_output.restore_summary` gives
     """
     return save_page(fill_page("restore.html", _content(found)), folder)
-
-
-def is_restore(folder: Path) -> bool:
-    """Whether a result folder is that of a restoration study."""
-    return _read(folder).get("command") == "restore"
-
-
-def write_again(folder: Path) -> Path:
-    """Write the report of a result folder again."""
-    return write_restore_report(_read(folder), folder)
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError([Finding(str(path), f"is not JSON: {error}")]) from None
-    return found if isinstance(found, dict) else {}
 
 
 def _content(found: dict[str, Any]) -> dict[str, Any]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybridopt.errors import Finding, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+SUMMARY = "summary.json"
 CHECKPOINT = "checkpoint.json"  # the search that is kept, or was
 RESULT_FILES = frozenset(
     {
-        *(CHECKPOINT, "summary.json", "plan.json", "network.json", "report.html", "run.log"),
+        *(CHECKPOINT, SUMMARY, "plan.json", "network.json", "report.html", "run.log"),
         *("dispatch.csv", "buses.csv", "branches.csv", "generations.csv"),
         *("binding.csv", "stages.csv", "topology.csv", "sources.csv", "reasons.csv"),
     }
@@ -80,11 +82,11 @@ def _held_obstacle(folder: Path, force: bool, resume: bool) -> str:
     if held and resume and CHECKPOINT not in held:
         return f"holds no {CHECKPOINT}, so there is nothing to resume"
     if held and not (force or resume):
-        if CHECKPOINT in held and "summary.json" not in held:
+        if CHECKPOINT in held and SUMMARY not in held:
             return "holds an unfinished search: --resume goes on, --force starts again"
         return "exists already: give another --out, or --force to replace it"
     foreign = list(_foreign(folder))
-    if foreign or (held and not {"summary.json", CHECKPOINT} & set(held)):
+    if foreign or (held and not {SUMMARY, CHECKPOINT} & set(held)):
         shown = ", ".join((foreign or held)[:3]) + (", ..." if len(foreign or held) > 3 else "")
         option = "resume" if resume else "force"
         return f"holds more than an earlier result ({shown}), so --{option} won't replace it"
@@ -116,6 +118,29 @@ def _parent_obstacle(parent: Path) -> str:
     except OSError as error:
         return f"cannot be made: nothing can be written to {parent} ({error.strerror})"
     return ""
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The content of a result folder's summary.json.
+
+    Raises
+    ------
+    InputError
+        There is none, or it is no JSON object.
+    """
+    path = folder / SUMMARY
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        what = f"holds no {SUMMARY}" if folder.is_dir() else "is not there"
+        if folder.is_file():
+            what = "is a file; give the folder it is in"
+        raise InputError([Finding(str(folder), f"{what}: not a result folder")]) from error
+    except ValueError as error:
+        raise InputError([Finding(str(path), "is damaged: it is not JSON")]) from error
+    if not isinstance(found, dict):
+        raise InputError([Finding(str(path), "is not the summary of a result")])
+    return found
 
 
 def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:

@@ -270,8 +270,10 @@ def _read_factors(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
     try:
         table = read_day(path)
     except TableError as error:
-        place = f"{path}:{error.line}" if error.line else str(path)
-        raise InputError([Finding(place, error.message)]) from error
+        raise InputError(
+            Finding(f"{path}:{line}" if line else str(path), message)
+            for line, message in error.problems
+        ) from error
     factors = np.array(table.data, dtype=float)
     bad = [
         Finding(f"{path}:{table.lines[k,]}", f"factor must be a number of at least 0, found {f:g}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from hybridopt.report import fill_page, save_page
@@ -22,24 +21,6 @@ def write_siting_report(found: dict[str, Any], folder: Path) -> Path:
     found : what :func:`hybridopt.siting_output.siting_summary` gives
     """
     return save_page(fill_page("siting.html", _content(found)), folder)
-
-
-def is_siting(folder: Path) -> bool:
-    """Whether a result folder is that of a siting study."""
-    return "lambdas" in _summary(folder)
-
-
-def write_again(folder: Path) -> Path:
-    """Write the report of a result folder again."""
-    return write_siting_report(_summary(folder), folder)
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _content(found: dict[str, Any]) -> dict[str, Any]:

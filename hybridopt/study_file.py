@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from hybridopt.case import Case, case_of
 from hybridopt.case_fields import NOT_EMPTY, NonNegative, Table, Whole, refuse_repeats
 from hybridopt.case_findings import describe
 from hybridopt.case_schema import Event
+from hybridopt.case_sound import sound_part_of
 from hybridopt.case_source import Place, Source, complete, read_toml
 from hybridopt.errors import Finding, InputError
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 OWN = "own"  # the event that the case itself has
 MOST_SEEDS = 1000
+INSTEAD = {"extends": "cases", "event": "[[events]]", "budget": "budgets"}  # of keys in [set]
 _EVENT_KEYS = tuple(Event.model_fields)
 
 
@@ -66,15 +69,16 @@ def _once_each(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-def _once(values: Any) -> Any:
-    refuse_repeats(values, "entry", key=str)
-    return values
+def _fit_for_folders(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.+]+", name):
+        raise ValueError(f"may hold letters, digits, and _ . + only, found {name!r}")
+    return name
 
 
 class StudyEvent(Event):
     """An event that takes the place of a case's own."""
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.+]+$")
+    name: Annotated[str, AfterValidator(_fit_for_folders)]
     """In the table and in the names of folders: letters, digits, and _ . +"""
     cases: tuple[str, ...] | None = None
     """The cases that it is for, as in `cases`; all of them if not given."""
@@ -95,7 +99,7 @@ class StudyFile(Table):
 
     title: str = ""
     """One line for the report."""
-    cases: Annotated[tuple[str, ...], NOT_EMPTY, AfterValidator(_once)]
+    cases: Annotated[tuple[str, ...], NOT_EMPTY]
     """Built-in cases, or paths from this file."""
     seeds: Annotated[
         tuple[Annotated[Whole, Field(ge=0)], ...],
@@ -104,7 +108,7 @@ class StudyFile(Table):
         AfterValidator(_once_each),
     ] = (0,)
     """A list, a number, or text such as "0-9"."""
-    budgets: Annotated[tuple[NonNegative, ...], NOT_EMPTY, AfterValidator(_once)] | None = None
+    budgets: Annotated[tuple[NonNegative, ...], NOT_EMPTY] | None = None
     """Each takes the place of the cases' own; theirs if not given."""
     events: tuple[StudyEvent, ...] = ()
     """[[events]]: each takes the place of the cases' own; theirs if not given."""
@@ -114,22 +118,10 @@ class StudyFile(Table):
     @field_validator("set")
     @classmethod
     def _leaves_the_rest(cls, keys: dict[str, Any]) -> dict[str, Any]:
-        for key, instead in (("extends", "cases"), ("event", "[[events]]"), ("budget", "budgets")):
+        for key, instead in INSTEAD.items():
             if key in keys:
                 raise ValueError(f"cannot hold {key!r}; give {instead} instead")
         return keys
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        refuse_repeats((event.name for event in self.events), "event")
-        for event in self.events:
-            for name in event.cases or ():
-                if name not in self.cases:
-                    raise ValueError(f"event {event.name!r} is for {name!r}, which is no case here")
-        for name in self.cases:
-            if self.events and not any(e.cases is None or name in e.cases for e in self.events):
-                raise ValueError(f"case {name!r} has no event; add one, or the event {OWN!r}")
-        return self
 
 
 @dataclass(frozen=True)
@@ -139,95 +131,142 @@ class Variant:
     Attributes
     ----------
     event : its name
+    is_part : wrong parts are left out, of the study or of the case; it is there to look for more
     """
 
     case: Case
     event: str
     budget: float
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study file that was read: its title, its variants and its seeds."""
+    """A study file that was read: its title, its variants and its seeds.
+
+    Attributes
+    ----------
+    findings : what is wrong with the file and with each of its cases, without their networks
+    """
 
     name: str
     title: str
     variants: list[Variant]
     seeds: tuple[int, ...]
+    findings: list[Finding]
 
 
 def read_study(path: str | Path) -> Study:
     """Read a study file and every case in it, without networks.
 
+    What is wrong with them is in the study's ``findings``, so that what is wrong in the networks
+    can be found beside it.
+
     Raises
     ------
     InputError
-        With everything that is wrong with the file and with each of its cases.
+        The file cannot be read, or is not TOML.
     """
     file, label = Path(path), str(path)
     data, lines = read_toml(file, label)
     places = {key: Place(file, label, line) for key, line in lines.items()}
     source = Source(file, file.stem, label, data, places)
+    problems = [*_repeats(data), *_misfits(data)]
+    title, seeds = "", (0,)
     try:
         study = StudyFile.model_validate(data)
+        title, seeds = study.title, study.seeds
     except ValidationError as error:
-        problems = sorted(describe(error, StudyFile), key=lambda problem: source.order(problem[0]))
-        listed = [source.finding(*problem) for problem in problems]
-        raise InputError(listed + _unreadable(source)) from error
-    findings: dict[Finding, None] = {}  # in order, each once: variants share much
+        problems += describe(error, StudyFile)
+    problems.sort(key=lambda problem: source.order(problem[0]))
+    # In order, each once: variants share much.
+    findings = dict.fromkeys(source.finding(*problem) for problem in problems)
     variants: list[Variant] = []
-    for one in _variants(study):
+    for case, event, budget in _variants(data):
+        found, is_part = _variant_source(source, case, event, budget), bool(problems)
+        whole: Case | None = None
         try:
-            case = case_of(_variant_source(source, *one))
+            whole = case_of(found)
         except InputError as error:
             findings |= dict.fromkeys(error.findings)
-            continue
-        number = one[1]
-        name = OWN if number is None else study.events[number].name
-        variants.append(Variant(case, name, case.budget))
-    if findings:
-        raise InputError(findings)
-    return Study(file.stem, study.title, variants, study.seeds)
+            whole, is_part = sound_part_of(found), True
+        if whole is not None:
+            name = OWN if event is None else str(data["events"][event].get("name"))
+            variants.append(Variant(whole, name, whole.budget, is_part))
+    return Study(file.stem, title, variants, seeds, list(findings))
 
 
-def _unreadable(study: Source) -> list[Finding]:
-    """What is wrong with the files that the cases of a study name, whatever else it says."""
-    names = study.data.get("cases")
-    alone = replace(study, data={"cases": names})
+def _entries(data: dict[str, Any], key: str, kind: Any) -> list[tuple[int, Any]]:
+    """Position and value of what a list holds of a kind; nothing where it is no list."""
+    listed = data.get(key)
     return [
-        finding
-        for k, name in enumerate(names if isinstance(names, list) else ())
-        if isinstance(name, str)
-        for finding in _variant_source(alone, k, None, None).findings
+        (k, value)
+        for k, value in enumerate(listed if isinstance(listed, list) else ())
+        if isinstance(value, kind)
     ]
 
 
-def _variants(study: StudyFile) -> Iterator[tuple[int, int | None, int | None]]:
-    """Position of the case, of the event and of the budget."""
-    budgets: list[int | None] = [None]
-    if study.budgets is not None:
-        budgets = list(range(len(study.budgets)))
-    for case, name in enumerate(study.cases):
-        events: list[int | None] = [
-            k for k, e in enumerate(study.events) if e.cases is None or name in e.cases
+def _repeats(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Path and message of what stands there again: cases, budgets, names of events."""
+    for key, kind in (("cases", str), ("budgets", int | float)):
+        for k, value in _entries(data, key, kind):
+            if data[key].index(value) < k:
+                yield (key, k), f"{value!r} is listed twice"
+    names = [(k, event.get("name")) for k, event in _entries(data, "events", dict)]
+    for k, name in names:
+        if name is not None and any(other == name for j, other in names if j < k):
+            yield ("events", k, "name"), f"event {name!r} is listed twice"
+
+
+def _misfits(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Path and message of events for cases that are not there, and of cases without an event."""
+    cases, events = _entries(data, "cases", str), _entries(data, "events", dict)
+    for k, event in events:
+        for j, case in _entries(event, "cases", str):
+            if case not in (name for _, name in cases):
+                yield ("events", k, "cases", j), f"{case!r} is none of this study's cases"
+    for k, name in cases:
+        if events and not any(_is_for(event, name) for _, event in events):
+            yield ("cases", k), f"case {name!r} has no event; add one, or the event {OWN!r}"
+
+
+def _is_for(event: dict[str, Any], case: str) -> bool:
+    cases = event.get("cases")
+    return not isinstance(cases, list) or case in cases
+
+
+def _variants(data: dict[str, Any]) -> Iterator[tuple[int, int | None, int | None]]:
+    """Position of the case, of the event and of the budget, whatever else is wrong."""
+    budgets = [k for k, _ in _entries(data, "budgets", object)]
+    for case, name in _entries(data, "cases", str):
+        if data["cases"].index(name) < case:
+            continue
+        events = [
+            k
+            for k, event in _entries(data, "events", dict)
+            if _is_for(event, name)
+            and (event.get("name") == OWN or any(key in event for key in _EVENT_KEYS))
         ]
         for event in events or [None]:
-            for budget in budgets:
+            for budget in budgets or [None]:
                 yield case, event, budget
 
 
 def _variant_source(study: Source, case: int, event: int | None, budget: int | None) -> Source:
     """The tables of a variant: what the study says, and below it what the case says."""
-    data: dict[str, Any] = deepcopy(study.data.get("set", {}))
+    given = study.data.get("set")
+    data: dict[str, Any] = deepcopy(given) if isinstance(given, dict) else {}
+    for key in INSTEAD:
+        data.pop(key, None)
     moved: list[tuple[KeyPath, KeyPath]] = [(("set",), ()), (("cases", case), ("extends",))]
     data["extends"] = study.data["cases"][case]
     if budget is not None:
         data["budget"] = study.data["budgets"][budget]
         moved.append((("budgets", budget), ("budget",)))
     own: set[str] = set()
-    if event is not None and study.data["events"][event]["name"] != OWN:
-        given = study.data["events"][event]
-        data["event"] = {key: deepcopy(value) for key, value in given.items() if key in _EVENT_KEYS}
+    if event is not None and study.data["events"][event].get("name") != OWN:
+        removed = study.data["events"][event]
+        data["event"] = {k: deepcopy(value) for k, value in removed.items() if k in _EVENT_KEYS}
         own = set(data["event"])
         moved.append((("events", event), ("event",)))
     places = {

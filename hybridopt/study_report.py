@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from hybridopt.errors import Finding, InputError
 from hybridopt.report import fill_page, save_page
 from hybridopt.report_format import count, duration, fixed
 from hybridopt.report_tables import Table, numbers, words
@@ -57,26 +55,6 @@ def write_compare_report(found: dict[str, Any], folder: Path) -> Path:
         "facts_list": [("Folders", fixed(len(found["folders"]), 0))],
     }
     return save_page(fill_page("events.html", content), folder)
-
-
-def write_again(folder: Path) -> Path | None:
-    """Write the report of a result folder again; None where it is not one of these.
-
-    Raises
-    ------
-    InputError
-        Its summary.json is damaged.
-    """
-    try:
-        found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        write = {"sweep": write_sweep_report, "compare": write_compare_report}[found["command"]]
-    except (ValueError, KeyError, TypeError):
-        return None
-    try:
-        return write(found, folder)
-    except (KeyError, TypeError) as error:
-        message = f"is damaged: it is not as {found['command']} writes it"
-        raise InputError([Finding(str(folder / "summary.json"), message)]) from error
 
 
 def _lead(rows: Rows) -> list[str]:

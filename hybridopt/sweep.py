@@ -96,19 +96,19 @@ def load_sweep(path: str | Path) -> Sweep:
         With everything that is wrong with any of them.
     """
     study = read_study(path)
-    findings: dict[Finding, None] = {}  # in order, each once: variants share much
+    findings = dict.fromkeys(study.findings)  # in order, each once: variants share much
     entries: list[Entry] = []
     for variant in study.variants:
         case = variant.case
         try:
-            scenario = scenario_of(case)
+            scenario = scenario_of(case, is_part=variant.is_part)
         except InputError as error:
             findings |= dict.fromkeys(error.findings)
             continue
         if case.siting is not None:
             message = "is a siting study; a sweep runs studies of restoration"
             findings[case.finding("siting", message)] = None
-        elif case.event is None:
+        elif case.event is None and not variant.is_part:
             findings[
                 case.finding("event", "is missing: a run needs one, here or in [[events]]")
             ] = None
@@ -118,7 +118,8 @@ def load_sweep(path: str | Path) -> Sweep:
             key = hashlib.sha256(f"{name} {digest} {case!r}".encode()).hexdigest()
             entries.append(Entry(name, variant.event, scenario, seed, key))
     names = [entry.name for entry in entries]
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    twice = {name for name in names if names.count(name) > 1 and not study.findings}
+    for name in sorted(twice):
         message = f"two of its runs are called {name}; give cases other names"
         findings[Finding(str(path), message)] = None
     if findings:

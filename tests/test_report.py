@@ -570,3 +570,22 @@ def test_several_seeds_have_reports_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text('{"reached_best": 2, "seeds": []}')
     (finding,) = hybridopt("report", tmp_path).findings
     assert "give one of its folders, such as seed0" in finding
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{}", "summary.json: is not the summary of a result"),
+        ("[1]", "summary.json: is not the summary of a result"),
+        ("{", "summary.json: is damaged: it is not JSON"),
+        *(
+            (f'{{"command": "{name}"}}', f"summary.json: is damaged: it is not as {name} writes it")
+            for name in ("worst", "sample", "restore", "pareto", "sweep", "compare")
+        ),
+    ],
+)
+def test_folders_of_no_result_get_no_empty_page(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "summary.json").write_text(content)
+    (finding,) = hybridopt("report", tmp_path).findings
+    assert finding.endswith(words)
+    assert not (tmp_path / "report.html").exists()

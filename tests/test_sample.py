@@ -412,6 +412,73 @@ def test_what_cannot_be_drawn_from(text, message, tmp_path):
     assert found.startswith(f"{case}:")
 
 
+TABLE = """kind,element,{0}
+lines,0-1,0.1
+lines,1-2,two
+lines,2-3,0.2,7
+lines,0-1,0.3
+linez,1-2,0.1
+lines,2-3,-0.5
+lines,0-9,0.5
+"""
+CURVE = '[[sample.fragility]]\nkind = "lines"\nmedian = 1.0\nbeta = 1.0\n'
+
+
+@pytest.mark.parametrize("name", ["probabilities", "intensities"])
+def test_every_row_of_a_table_is_looked_at(name, tmp_path):
+    column = {"probabilities": "probability", "intensities": "intensity"}[name]
+    (tmp_path / "t.csv").write_text(TABLE.format(column))
+    text = f'[sample]\n{name} = "t.csv"\n' + (CURVE if name == "intensities" else "")
+    case = write_case(tmp_path, text=text)
+    found = hybridopt("sample", case, "--events", 2).findings
+    expected = [
+        "t.csv:4: must have 3 cells, found 4",
+        "t.csv:5: lines '0-1' stands here a second time",
+        f"t.csv:3 [sample.{name}.lines] 1-2: must be a number, found 'two'",
+        f"t.csv:6 [sample.{name}.linez]: unknown key",
+        f"t.csv:7 [sample.{name}.lines] 2-3: must",
+        f"t.csv:8 [sample.{name}.lines] 0-9: no line 0-9 in the network",
+    ]
+    for words in expected:
+        assert sum(words in finding for finding in found) == 1, (words, found)
+    assert len(found) == len(expected)
+
+
+def test_a_table_that_is_not_there_makes_nothing_else_wrong(tmp_path):
+    for name, rest in (("probabilities", ""), ("intensities", CURVE)):
+        case = write_case(tmp_path, text=f'[sample]\n{name} = "gone.csv"\n{rest}')
+        (found,) = hybridopt("sample", case, "--events", 2).findings
+        assert found.endswith("gone.csv: cannot be read: No such file or directory")
+
+
+def test_unknown_elements_show_beside_keys_that_contradict(tmp_path):
+    text = """
+[[sample.fragility]]
+kind = "lines"
+elements = ["0-1", "0-9"]
+median = -1.0
+beta = 1.0
+[[sample.fragility]]
+kind = "generators"
+elements = [7]
+median = 1.0
+beta = 1.0
+[sample.probabilities]
+lines = { "5-6" = 1.5 }
+"""
+    found = hybridopt("sample", write_case(tmp_path, text=text), "--events", 2).findings
+    for words in (
+        "[sample.fragility[0]] median: must be above 0, found -1.0",
+        "[sample.probabilities.lines] 5-6: must lie in [0, 1], found 1.5",
+        "no line 5-6 in the network",
+        "[sample.fragility[0]] elements[1]: no line 0-9",
+        "[sample.fragility[1]] elements[0]: no generator at bus 7",
+        "fragility curves need intensities or [sample.wind]",
+    ):
+        assert sum(words in finding for finding in found) == 1, (words, found)
+    assert len(found) == 6
+
+
 def test_options_that_contradict(tmp_path):
     case = write_case(tmp_path, text=PLAIN)
     found = hybridopt("sample", case, "--response", "x", "--resume", "--force").findings

@@ -256,6 +256,69 @@ def test_unreadable_cases_are_listed_with_what_is_wrong_in_the_study(tmp_path):
     ]
 
 
+TANGLED = """cases = ["small.toml", "mine.toml", "gone.toml", "small.toml", 3]
+budgets = [10, -1, 10]
+seeds = [0, 0]
+
+[[events]]
+name = "a"
+lines = ["1-2", "1-77"]
+
+[[events]]
+name = "a"
+cases = ["ieee30", "small.toml"]
+generators = [99]
+
+[[events]]
+name = "b b"
+cases = ["small.toml"]
+lines = "1-2"
+
+[[events]]
+name = "c"
+cases = ["mine.toml"]
+lines = ["2-88"]
+
+[set]
+budget = 3
+
+[set.genetic]
+populatoin = 4
+"""
+
+
+def test_nothing_hides_what_else_is_wrong(tmp_path):
+    write_study(tmp_path, TANGLED, f"{MINE}vm_mix = 1\n")
+    found = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    expected = [
+        "study.toml:1 cases[3]: 'small.toml' is listed twice",
+        "study.toml:1 cases[4]: must be text, found 3",
+        "study.toml:1 cases[2]: 'gone.toml': no case file of this name",
+        "study.toml:2 budgets[2]: 10 is listed twice",
+        "study.toml:2 budgets[1]: must be at least 0, found -1",
+        "study.toml:3 seeds: seed 0 is listed twice",
+        "study.toml:7 [events[0]] lines[1]: no line 1-77 in the network",
+        "study.toml:10 [events[1]] name: event 'a' is listed twice",
+        "study.toml:11 [events[1]] cases[0]: 'ieee30' is none of this study's cases",
+        "study.toml:12 [events[1]] generators[0]: no generator at bus 99",
+        "study.toml:15 [events[2]] name: may hold letters, digits, and _ . + only, found 'b b'",
+        "study.toml:17 [events[2]] lines: must be a list, found '1-2'",
+        "study.toml:22 [events[3]] lines[0]: no line 2-88 in the network",
+        "study.toml:24 [set]: cannot hold 'budget'; give budgets instead",
+        "study.toml:28 [set.genetic] populatoin: unknown key; did you mean 'population'?",
+        "mine.toml:4 [limits] vm_mix: unknown key",
+    ]
+    for words in expected:
+        assert sum(finding.startswith(words) for finding in found) == 1, (words, found)
+    assert len(found) == len(expected), found
+
+
+def test_a_case_without_an_event_is_named(tmp_path):
+    write_study(tmp_path, SMALL.replace('name = "own"', 'name = "own"\ncases = ["small.toml"]'))
+    (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    assert finding.startswith("study.toml:3 cases[1]: case 'mine.toml' has no event; add one")
+
+
 def test_what_a_sweep_cannot_run_is_a_finding(tmp_path):
     (tmp_path / "study.toml").write_text('cases = ["ieee14_siting", "case.toml"]\n')
     (tmp_path / "case.toml").write_text('network = "case9"\n')

@@ -293,6 +293,9 @@ def test_bad_input(tmp_path):
     assert {f.partition(":")[0] for f in found} == {"--k", "--response", "--top"}
 
 
+UNKNOWN = "no line 0-9 in the network; buses are labelled 0 to 3"
+
+
 def test_bad_case(tmp_path):
     text = """
 [worst]
@@ -310,13 +313,22 @@ lines = ["0-9"]
         f"{case}:5 [worst] kinds: kind 'lines' is listed twice",
         f"{case}:6 [worst] response: must be 'none', 'switching' or 'plan', found 'all'",
         f"{case}:7 [worst] tops: unknown key; did you mean 'top'?",
+        f"{case}:9 [worst.elements] lines[0]: {UNKNOWN}",
     ]
+    several = '[worst]\nk = 4\n[worst.elements]\nlines = ["0-9", "1-2"]\ngenerators = [7]\n'
+    found = hybridopt("worst", write_case(tmp_path, text=several)).findings
+    assert [finding.partition("[worst")[2].partition(":")[0] for finding in found] == [
+        ".elements] lines[0]",
+        ".elements] generators[0]",
+        "] k",
+    ]
+    assert found[-1].endswith("4 exceeds the 3 elements that count")
     unknown = write_case(
         tmp_path, text='[worst]\nk = 1\n[worst.elements]\nlines = ["0-9", "1-2"]\n'
     )
-    place, words = f"{unknown}:5 [worst.elements] lines[0]", "no line 0-9 in the network"
+    place = f"{unknown}:5 [worst.elements] lines[0]"
     assert hybridopt("worst", unknown).findings == [
-        f"{place}: {words}; buses are labelled 0 to 3",
+        f"{place}: {UNKNOWN}",
     ]
 
 
