@@ -262,16 +262,15 @@ def prepare_sample(request: SampleRequest) -> SampleJob:
     from hybridopt.single_dispatch import prepare_dispatch
     from hybridopt.solvers.available import require_solver
 
+    def check(folder: Path) -> None:
+        check_folder(folder, force=request.force, resume=request.resume, command="sample")
+
     is_fixed = request.plan is not None and request.response in (None, "plan")
     (scenario, sample), _, _, _ = collect(
         lambda: _read_sample(request),
         lambda: read_plan(request.plan) if is_fixed and request.plan is not None else None,
         lambda: _check_sample(request),
-        lambda: (
-            None
-            if request.out is None
-            else check_folder(request.out, force=request.force, resume=request.resume)
-        ),
+        lambda: None if request.out is None else check(request.out),
     )
     fixed = prepare_dispatch(request.case, request.plan, None)[:2] if is_fixed else None
     response = request.response or ("plan" if request.plan else sample.response)
@@ -294,7 +293,7 @@ def prepare_sample(request: SampleRequest) -> SampleJob:
     if folder is None and (request.resume or not request.as_json):
         name = f"{scenario.case.name}-sample{request.events}-{response}-seed{request.seed}"
         folder = Path("results") / name
-        check_folder(folder, force=request.force, resume=request.resume)
+        check(folder)
     return SampleJob(space, exposed, options, folder)
 
 

@@ -66,7 +66,7 @@ def prepare(request: Request, load: Callable[[], Any]) -> Prepared:
             raise InputError(findings)
 
     def check(folder: Path) -> None:
-        check_folder(folder, force=request.force, resume=request.resume)
+        check_folder(folder, force=request.force, resume=request.resume, command="run --pareto")
 
     scenario, names, *_ = collect(
         load,

@@ -54,7 +54,7 @@ def prepare(request: Request) -> Sweep:
         if request.folder is not None:
             is_new = not request.folder.exists()
             resume = request.resume and not is_new
-            check_folder(request.folder, force=request.force, resume=resume)
+            check_folder(request.folder, force=request.force, resume=resume, command="sweep")
 
     sweep, _, _ = collect(
         lambda: load_sweep(request.study),

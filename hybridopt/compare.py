@@ -10,7 +10,7 @@ import pandas as pd
 from hybridopt.errors import Finding, InputError
 from hybridopt.output import write_json
 from hybridopt.result_folder import read_summary, replace_folder
-from hybridopt.study_groups import best_of_case, is_solved
+from hybridopt.study_groups import best_of_case, currency_of, is_solved
 from hybridopt.study_report import write_compare_report
 from hybridopt.study_rows import NAMES, amount, study_row
 from hybridopt.tables import exact, show, titled_table
@@ -143,14 +143,15 @@ def write_compare(rows: list[dict[str, Any]], folder: Path) -> None:
 
 def compare_table(rows: list[dict[str, Any]]) -> Table:
     """For the terminal: a row for each run, a star at the best of each case and event."""
+    money = currency_of(rows)
     table = titled_table(
         "Runs; *: least unserved, then least dispatch cost, of a case and event",
-        *("  Case, event, budget, seed", "Served\nMW", "Unserved\nMWh", "Plan\ncost"),
-        *("Dispatch\ncost", "Lowest\npu"),
+        *("  Case, event, budget, seed", "Served\nMW", "Unserved\nMWh"),
+        *(f"Plan cost\n{money}", f"Dispatch cost\n{money}", "Lowest\npu"),
     )
     for row, is_best in zip(rows, best_of_case(rows), strict=True):
-        money = f"{amount(row['budget'])} {row['currency']}"
-        name = f"{row['case']} {row['event']} {money} {row['seed']}"
+        budget = amount(row["budget"]) if money else f"{amount(row['budget'])} {row['currency']}"
+        name = f"{row['case']} {row['event']} {budget} {row['seed']}"
         if not is_solved(row):
             table.add_row(f"  {name}", row["status"], "", "", "", "")
             continue

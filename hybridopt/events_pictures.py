@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hybridopt.plots import NARROW, Chart, both
 from hybridopt.report_format import energy, fixed, power
 from hybridopt.report_svg import (
-    FAINT,
     INK,
     LEFT,
     MUTED,
@@ -23,7 +22,13 @@ from hybridopt.report_svg import (
     nice_range,
     nice_ticks,
     tick_decimals,
+    values_below,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Bar = tuple[float, str, str]  # value, colour, what a pointer shows
 
 SPARED = "#f3c6a5"  # what the response saves
 ROW = 26.0
@@ -31,34 +36,57 @@ ROW = 26.0
 
 def ranking_chart(found: dict[str, Any]) -> Chart:
     """Bars of unserved power, one row for each event, the worst at the top."""
-    return both(lambda width: _ranking(width, found))
-
-
-def _ranking(width: float, found: dict[str, Any]) -> Canvas:
-    rows = found["events"]
-    canvas = Canvas(width, 60 + (ROW + 18) * len(rows) + 40, f"ranking-{width:.0f}", "Worst events")
     items = [("box", UNSERVED, "unserved after the response"), ("box", SPARED, "saved by it")]
     items = items if found["response"] != "none" else [("box", UNSERVED, "unserved")]
-    top = legend(canvas, 12, items) + 12
-    most = max(row["unserved_mw_without_response"] for row in rows)
-    low, high = nice_range(0.0, most or 1.0)
-    x = Scale(low, high, 4.0, width - RIGHT)
-    foot = top + (ROW + 18) * len(rows)
-    ticks = nice_ticks(low, high, 8 if width > NARROW else 4)
-    for tick in ticks:
-        canvas.line(x(tick), top, x(tick), foot, stroke=FAINT)
-        label = fixed(tick, tick_decimals(ticks))
-        canvas.text(x(tick), foot + 17, label, text_anchor="middle")
-    canvas.text(x.end, foot + 35, "MW at the peak hour", text_anchor="end")
-    for k, row in enumerate(rows):
-        y = top + k * (ROW + 18)
+
+    def bars(row: dict[str, Any]) -> list[Bar]:
         without, after = row["unserved_mw_without_response"], row["unserved_mw"]
-        canvas.text(x.start, y + 12, f"{k + 1}. {', '.join(row['elements'])}", fill=INK)
-        for value, fill in ((without, SPARED), (after, UNSERVED)):
+        return [(without, SPARED, power(without)), (after, UNSERVED, power(after))]
+
+    return both(
+        lambda width: _bars(width, found, "Worst events", "MW at the peak hour", bars, items)
+    )
+
+
+def restoring_chart(found: dict[str, Any]) -> Chart:
+    """Bars of what the cheapest plan costs that serves everything after an event."""
+    money = found["currency"]
+    items = [("box", PLAN, "cheapest plan within the budget that serves everything")]
+
+    def bars(row: dict[str, Any]) -> list[Bar]:
+        cost = row["restoring_cost"]
+        return [] if cost is None else [(cost, PLAN, f"{fixed(cost, 3)} {money}")]
+
+    return both(lambda width: _bars(width, found, "Cost of full service", money, bars, items))
+
+
+def _bars(
+    width: float,
+    found: dict[str, Any],
+    name: str,
+    unit: str,
+    bars_of: Callable[[dict[str, Any]], list[Bar]],
+    items: list[tuple[str, str, str]],
+) -> Canvas:
+    """A row for each event, in their order, with bars that lie upon one another."""
+    rows = found["events"]
+    bars = [bars_of(row) for row in rows]
+    key = f"{name.lower().replace(' ', '-')}-{width:.0f}"
+    canvas = Canvas(width, 60 + (ROW + 18) * len(rows) + 40, key, name)
+    top = legend(canvas, 12, items) + 12
+    most = max((value for one in bars for value, _, _ in one), default=0.0)
+    x = Scale(*nice_range(0.0, most or 1.0), 4.0, width - RIGHT)
+    values_below(canvas, x, top, top + (ROW + 18) * len(rows), 8 if width > NARROW else 4, unit)
+    for k, (row, one) in enumerate(zip(rows, bars, strict=True)):
+        y = top + k * (ROW + 18)
+        words = f"{k + 1}. {', '.join(row['elements'])}"
+        words += "" if one else ": no plan within the budget serves everything"
+        canvas.text(x.start, y + 12, words, fill=INK)
+        for value, fill, tip in one:
             wide = x(value) - x.start
             if wide > 0.05:
                 box: Look = {"x": x.start, "y": y + 17, "width": wide, "height": ROW - 8}
-                canvas.add("rect", tip=power(value), fill=fill, **box)
+                canvas.add("rect", tip=tip, fill=fill, **box)
     return canvas
 
 
@@ -98,8 +126,10 @@ def _exceedance(width: float, found: dict[str, Any]) -> Canvas:
     most = 100 * found["probability_unserved"]
     frame = Frame(canvas, x, Scale(*nice_range(0.0, most or 1.0), 260, head))
     frame.y_axis("Share of events that leave more, %")
-    beyond = [(v, 100 * s) for s, v in zip(shares, values, strict=True) if v > 0]
-    points = [(x(v), frame.y(share)) for v, share in [(0.0, most), *beyond]]
+    steps = list(zip(values, (100 * share for share in shares), strict=True))
+    points = []
+    for (value, share), (end, _) in zip(steps, [*steps[1:], (x.high, 0.0)], strict=True):
+        points += [(x(value), frame.y(share)), (x(end), frame.y(share))]
     canvas.path(points, stroke=INK, stroke_width=1.8)
     _marks(frame, found)
     frame.x_axis(_ticks(x, width), "unserved energy, MWh")

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hybridopt.events_pictures import distribution_chart, exceedance_chart, ranking_chart
+from hybridopt.events_pictures import (
+    distribution_chart,
+    exceedance_chart,
+    ranking_chart,
+    restoring_chart,
+)
 from hybridopt.report import fill_page, save_page
 from hybridopt.report_format import count, duration, fixed, percent
 from hybridopt.report_tables import Table, numbers, words
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hybridopt.plots import Chart
 
 RESPONSES = {
     "none": "nothing is done",
@@ -33,11 +40,20 @@ def write_worst_report(found: dict[str, Any], folder: Path) -> Path:
         "title": f"{found['case']}: the worst events of {count(found['k'], 'element')}",
         "byline": [f"seed {found['seed']}", duration(found["wall_s"])],
         "lead": _worst_lead(found),
-        "charts": [("Unserved at the peak hour", ranking_chart(found))] if found["events"] else [],
+        "charts": _worst_charts(found),
         "tables": [_worst_table(found, answered)],
         "facts_list": _worst_facts(found),
     }
     return save_page(fill_page("events.html", content), folder)
+
+
+def _worst_charts(found: dict[str, Any]) -> list[tuple[str, Chart]]:
+    if not found["events"]:
+        return []
+    charts = [("Unserved at the peak hour", ranking_chart(found))]
+    if found["response"] == "plan":
+        charts.insert(0, ("What full service costs", restoring_chart(found)))
+    return charts
 
 
 def _worst_lead(found: dict[str, Any]) -> list[str]:
@@ -50,6 +66,14 @@ def _worst_lead(found: dict[str, Any]) -> list[str]:
             f"unserved at the peak hour. Response: {RESPONSES[found['response']]}."
         )
     ]
+    if found["response"] == "plan":
+        cost, money = first["restoring_cost"], found["currency"]
+        lead.append(
+            "No plan within the budget serves everything then."
+            if cost is None
+            else f"The cheapest plan that serves everything then costs {fixed(cost, 3)} {money}; "
+            "events that leave as much unserved are ranked by that cost."
+        )
     if found["exact"]:
         lead.append(
             f"All {found['event_count']:,} events were worked out or ruled out by a proven bound; "

@@ -12,6 +12,7 @@ import random
 import time
 from dataclasses import dataclass
 from itertools import permutations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridopt.case_schema import OBJECTIVES
@@ -43,7 +44,6 @@ from hybridopt.value_store import ValueStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from hybridopt.network_scenario import Scenario
     from hybridopt.plan_space import Genome
@@ -124,6 +124,7 @@ class FrontSearch:
         }
         self.store = ValueStore(Evaluation, keep, owner, "a front")
         self.log: list[dict[str, Any]] = []
+        self.resumed = 0  # of what was measured
         self.pool: Pool[Choice, Evaluation] = pool_of(
             self.evaluator,
             workers,
@@ -141,7 +142,9 @@ class FrontSearch:
         new = [c for c in dict.fromkeys(choices) if c not in measured]
         found = self.pool.map([c for c in new if repr(c) not in known])
         for choice in new:
-            if repr(choice) not in known:
+            if repr(choice) in known:
+                self.resumed += 1
+            else:
                 self.store.add(repr(choice), next(found))
             measured[choice] = known[repr(choice)]
             advance()
@@ -276,7 +279,7 @@ def run_pareto(
     seed: int = 0,
     workers: Wanted = None,
     exhaustive: bool = False,
-    keep: Path | None = None,
+    keep: str | Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> FrontResult:
@@ -303,6 +306,7 @@ def run_pareto(
         No plan could be dispatched.
     """
     progress = progress or NoProgress()
+    keep = None if keep is None else Path(keep)
     began = time.perf_counter()
     names = read_objectives(",".join(objectives), OBJECTIVES)
     if exhaustive:
@@ -310,7 +314,6 @@ def run_pareto(
     search = FrontSearch(scenario, names, workers, progress, keep)
     if keep is not None and resume and keep.exists():
         search.store.load()
-    resumed = len(search.store.known)
     check = check_case(scenario, progress)
     search.store.save()
     try:
@@ -338,6 +341,6 @@ def run_pareto(
         failed=sum(not found.ok for found in measured.values()),
         log=search.archive.history(search.log),
         exhaustive=exhaustive,
-        resumed=resumed,
+        resumed=search.resumed,
         wall_s=time.perf_counter() - began,
     )

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from hybridopt.plots import NARROW, Chart, both
 from hybridopt.report import fill_page, save_page
-from hybridopt.report_format import count, duration, fixed, listing, scientific
+from hybridopt.report_format import (
+    count,
+    decimals_for,
+    duration,
+    fixed,
+    listing,
+    scientific,
+)
 from hybridopt.report_svg import (
+    CHARACTER,
     LEFT,
     PAPER,
     SERVED,
@@ -26,8 +34,8 @@ from hybridopt.report_tables import Table, numbers, words
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHADES = ("#08306b", "#2171b5", "#6baed6", "#c6dbef")  # a quarter of the points each
-HEIGHT, GAP = 280.0, 90.0
+SHADES = ("#440154", "#31688e", "#35b779", "#d9b400")  # a quarter of the points each
+HEIGHT, GAP = 280.0, 76.0
 
 
 def write_front_report(found: dict[str, Any], folder: Path) -> Path:
@@ -141,12 +149,10 @@ def _front(width: float, found: dict[str, Any]) -> Canvas:
         third = next((name for name in names if name not in (first, second)), None)
         colours = [SERVED] * len(rows) if third is None else _shades(rows, third)
         if third is not None:
-            shown = ["least", "less", "more", "most"]
-            items = [
-                ("box", shade, f"{word} {_words(third)}" if k in (0, 3) else word)
-                for k, (shade, word) in enumerate(zip(SHADES, shown, strict=True))
-            ]
-            head = legend(canvas, head, items)
+            values = [float(row[third]) for row in rows]
+            title = f"{_words(third).capitalize()}, {found['units'][third]}:"
+            canvas.text(0, head, title, font_weight=600)
+            head = legend(canvas, head, _ranges(values, colours), 1.2 * CHARACTER * len(title))
         top = head + 34
         us, vs = ([float(row[name]) for row in rows] for name in (second, first))
         x = Scale(*nice_range(min(us), max(us), 6), LEFT, width - 30)
@@ -160,16 +166,26 @@ def _front(width: float, found: dict[str, Any]) -> Canvas:
         ticks = nice_ticks(x.low, x.high, 6 if width > NARROW else 3)
         places = [(t, fixed(t, tick_decimals(ticks))) for t in ticks]
         frame.x_axis(places, f"{_words(second)}, {found['units'][second]}")
-        head = top + HEIGHT + GAP - 40
-    canvas.height = head
+        head = top + HEIGHT + GAP
+    canvas.height = head - 24
     return canvas
 
 
 def _shades(rows: list[dict[str, Any]], name: str) -> list[str]:
     """A colour for each row, by the quarter of the points in which its value lies."""
-    values = [row[name] for row in rows]
-    order = sorted(range(len(rows)), key=lambda k: values[k])
-    shades = [""] * len(rows)
-    for place, k in enumerate(order):
-        shades[k] = SHADES[min(4 * place // len(rows), 3)]
-    return shades
+    values = [float(row[name]) for row in rows]
+    order = sorted(values)
+    bounds = [order[k * len(order) // 4] for k in (1, 2, 3)]
+    return [SHADES[sum(value > order[0] and value >= b for b in bounds)] for value in values]
+
+
+def _ranges(values: list[float], colours: list[str]) -> list[tuple[str, str, str]]:
+    """What each shade stands for, for the legend."""
+    decimals = decimals_for(values)
+    items = []
+    for shade in SHADES:
+        inside = [v for v, colour in zip(values, colours, strict=True) if colour == shade]
+        if inside:
+            low, high = (fixed(v, decimals) for v in (min(inside), max(inside)))
+            items.append(("box", shade, low if low == high else f"{low} to {high}"))
+    return items

@@ -26,6 +26,7 @@ FAMILIES = {  # shades of one hue for units of one kind
 }
 OTHERS = "#b8b1a6"
 LEFT, RIGHT = 60.0, 10.0  # room beside a plot for its axis
+CHARACTER = 6.6  # about the width of one
 Look = dict[str, Any]  # attributes of an element
 
 
@@ -80,6 +81,12 @@ class Canvas:
         look: Look = {"fill": MUTED, "font_size": 12, **attrs}
         self.add("text", words, x=x, y=y, **look)
 
+    def centred(self, x: float, y: float, words: str, **attrs: Any) -> None:
+        """Add a text with its middle at x, or as near as it is not cut off at an edge."""
+        half = CHARACTER * len(words) / 2
+        middle = min(max(x, half), max(self.width - half, half))
+        self.text(middle, y, words, text_anchor="middle", **attrs)
+
     def hatch(self, colour: str) -> str:
         """Make a striped fill of a colour and return it."""
         name = f"{self.key}-{colour.lstrip('#')}"
@@ -121,9 +128,18 @@ class Frame:
         foot = max(self.y.start, self.y.end)
         self.canvas.line(self.x.start, foot, self.x.end, foot, stroke=MUTED)
         for value, label in labels:
-            self.canvas.text(self.x(value), foot + 17, label, text_anchor="middle")
+            self.canvas.centred(self.x(value), foot + 17, label)
         if title:
             self.canvas.text(self.x.end, foot + 35, title, text_anchor="end")
+
+
+def values_below(canvas: Canvas, x: Scale, top: float, foot: float, about: int, title: str) -> None:
+    """Lines from top to foot at about so many round values, written below, for lying bars."""
+    ticks = nice_ticks(x.low, x.high, about)
+    for tick in ticks:
+        canvas.line(x(tick), top, x(tick), foot, stroke=FAINT)
+        canvas.centred(x(tick), foot + 17, fixed(tick, tick_decimals(ticks)))
+    canvas.text(x.end, foot + 35, title, text_anchor="end")
 
 
 def nice_ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -173,7 +189,7 @@ def legend(
     """
     x = left
     for mark, colour, words in items:
-        width = 24 + 6.6 * len(words) + 14
+        width = 24 + CHARACTER * len(words) + 14
         if x > left and x + width - 14 > canvas.width:
             x, y = left, y + 20
         if mark == "box":

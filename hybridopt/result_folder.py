@@ -46,8 +46,12 @@ _POINT = re.compile(r"point\d+\.json")
 HALF_WRITTEN = f".{CHECKPOINT}"  # what may be left when a run was killed
 
 
-def check_folder(folder: Path, *, force: bool, resume: bool = False) -> None:
+def check_folder(folder: Path, *, force: bool, resume: bool = False, command: str = "") -> None:
     """Make sure that a result folder can be written, before anything is computed; make nothing.
+
+    Parameters
+    ----------
+    command : that is to resume, as :func:`written_by` gives it; not asked for if empty
 
     Raises
     ------
@@ -57,6 +61,9 @@ def check_folder(folder: Path, *, force: bool, resume: bool = False) -> None:
     """
     try:
         message = _obstacle(folder, force, resume)
+        kept = written_by(folder / CHECKPOINT) if resume and command and not message else ""
+        if kept not in ("", command):
+            message = f"holds what hybridopt {kept} began: only that command goes on with it"
     except OSError as error:
         message = f"cannot be written: {error.strerror}"
     if message:
@@ -141,6 +148,18 @@ def read_summary(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError([Finding(str(path), "is not the summary of a result")])
     return found
+
+
+def written_by(checkpoint: Path) -> str:
+    """The command whose search a checkpoint keeps; empty where none can be told."""
+    try:
+        found = json.loads(checkpoint.read_text(encoding="utf-8"))
+        marks = {"search": "run", "rows": "sweep"}
+        if "owner" in found:
+            found, marks = found["owner"], {"objectives": "run --pareto", "response": "sample"}
+        return next((command for key, command in marks.items() if key in found), "")
+    except (OSError, ValueError, TypeError):
+        return ""
 
 
 def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:

@@ -59,7 +59,7 @@ class Job:
             It cannot; see :func:`hybridopt.result_folder.check_folder`.
         """
         if self.folder is not None:
-            check_folder(self.folder, force=self.force, resume=self.resume)
+            check_folder(self.folder, force=self.force, resume=self.resume, command="run")
 
 
 def run_job(scenario: Scenario, job: Job, progress: Progress) -> StudyResult:

@@ -6,6 +6,7 @@ import hashlib
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,7 +26,6 @@ from hybridopt.value_store import ValueStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -153,7 +153,7 @@ def sample_events(
     *,
     seed: int = 0,
     workers: Wanted = None,
-    keep: Path | None = None,
+    keep: str | Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> SampleResult:
@@ -173,6 +173,7 @@ def sample_events(
     """
     began = time.perf_counter()
     progress = progress or NoProgress()
+    keep = None if keep is None else Path(keep)
     draws = draw_events(exposure, options.n_events, options.log_std, seed)
     events = [
         event_of(e for e, gone in zip(exposure.elements, row, strict=True) if gone)
@@ -185,7 +186,6 @@ def sample_events(
     store = ValueStore(DayAnswer, keep, _owner(space.scenario, options, seed), "a sample")
     if keep is not None and resume and keep.exists():
         store.load()
-    resumed = len(store.known)
     keys = _keys(events, answer.key)
     first = {key: event for event, key in zip(reversed(events), reversed(keys), strict=True)}
     waiting = {key: first[key] for key in dict.fromkeys(keys) if key not in store.known}
@@ -224,7 +224,7 @@ def sample_events(
         ),
         cost=risk(costs(answers, price), seed),
         seed=seed,
-        resumed=resumed,
+        resumed=len(set(keys)) - len(waiting),
         wall_s=time.perf_counter() - began,
     )
 

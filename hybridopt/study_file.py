@@ -172,7 +172,8 @@ def read_study(path: str | Path) -> Study:
     places = {key: Place(file, label, line) for key, line in lines.items()}
     source = Source(file, file.stem, label, data, places)
     problems = [*_repeats(data), *_misfits(data)]
-    title, seeds = "", (0,)
+    title = ""
+    seeds: tuple[int, ...] = (0,)
     try:
         study = StudyFile.model_validate(data)
         title, seeds = study.title, study.seeds
@@ -237,11 +238,11 @@ def _is_for(event: dict[str, Any], case: str) -> bool:
 
 def _variants(data: dict[str, Any]) -> Iterator[tuple[int, int | None, int | None]]:
     """Position of the case, of the event and of the budget, whatever else is wrong."""
-    budgets = [k for k, _ in _entries(data, "budgets", object)]
+    budgets: list[int | None] = [k for k, _ in _entries(data, "budgets", object)]
     for case, name in _entries(data, "cases", str):
         if data["cases"].index(name) < case:
             continue
-        events = [
+        events: list[int | None] = [
             k
             for k, event in _entries(data, "events", dict)
             if _is_for(event, name)

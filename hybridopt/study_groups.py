@@ -83,3 +83,9 @@ def counts(rows: Rows) -> dict[str, int]:
     for row in rows:
         found[row["status"]] = found.get(row["status"], 0) + 1
     return found
+
+
+def currency_of(rows: Rows) -> str:
+    """The currency of all rows; empty where they have several."""
+    known = {row["currency"] for row in rows}
+    return str(known.pop()) if len(known) == 1 else ""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from hybridopt.plots import NARROW, Chart, both
 from hybridopt.report_format import decimals_for, fixed
 from hybridopt.report_svg import (
-    FAINT,
     INK,
     LEFT,
     PAPER,
@@ -20,6 +19,7 @@ from hybridopt.report_svg import (
     nice_range,
     nice_ticks,
     tick_decimals,
+    values_below,
 )
 from hybridopt.study_rows import amount
 
@@ -37,7 +37,8 @@ def scatter_chart(rows: Rows) -> Chart:
     return both(lambda width: _scatter(width, rows))
 
 
-def _label(row: dict[str, Any]) -> str:
+def label_of(row: dict[str, Any]) -> str:
+    """The case and the event of a row, in words."""
     return str(row["case"]) if row["event"] == "own" else f"{row['case']}, {row['event']}"
 
 
@@ -57,17 +58,17 @@ def _legend(canvas: Canvas, colours: dict[str, str], kind: str) -> float:
 
 def _scatter(width: float, rows: Rows) -> Canvas:
     canvas = Canvas(width, 380, f"scatter-{width:.0f}", "Unserved energy against plan cost")
-    colours = _colours([_label(row) for row in rows])
+    colours = _colours([label_of(row) for row in rows])
     head = _legend(canvas, colours, "box") + 34
     x = Scale(*nice_range(0.0, max(row["plan_cost"] for row in rows) or 1.0), LEFT, width - RIGHT)
     top = max(row["unserved_mwh"] for row in rows) or 1.0
     frame = Frame(canvas, x, Scale(*nice_range(0.0, top), 320, head))
     frame.y_axis("Unserved over the day, MWh")
     for row in rows:
-        tip = f"{_label(row)}, budget {amount(row['budget'])}, seed {row['seed']}: "
+        tip = f"{label_of(row)}, budget {amount(row['budget'])}, seed {row['seed']}: "
         tip += f"{row['unserved_mwh']:,.4g} MWh, {row['plan_cost']:,.4g} {row['currency']}"
         at: Look = {"cx": x(row["plan_cost"]), "cy": frame.y(row["unserved_mwh"]), "r": 5}
-        fill = colours[_label(row)]
+        fill = colours[label_of(row)]
         canvas.add("circle", tip=tip, fill=fill, fill_opacity=0.75, stroke=PAPER, **at)
     money = sorted({row["currency"] for row in rows})
     frame.x_axis(_ticks(x, width), f"plan cost, {' or '.join(money)}")
@@ -87,27 +88,23 @@ def bars_chart(found: Rows, name: str, unit: str) -> Chart:
 
 def _bars(width: float, found: Rows, name: str, unit: str) -> Canvas:
     canvas = Canvas(width, 40 + ROW * len(found) + 50, f"{name}-{width:.0f}", name)
-    colours = _colours([_label(row) for row in found])
+    colours = _colours([label_of(row) for row in found])
     top = 16.0
     most = max(row[f"worst_{name}"] for row in found)
     x = Scale(*nice_range(0.0, most or 1.0), 4.0, width - RIGHT)
     foot = top + ROW * len(found)
-    ticks = nice_ticks(x.low, x.high, 8 if width > NARROW else 4)
-    for tick in ticks:
-        canvas.line(x(tick), top, x(tick), foot, stroke=FAINT)
-        canvas.text(x(tick), foot + 17, fixed(tick, tick_decimals(ticks)), text_anchor="middle")
     units = unit or " or ".join(sorted({row["currency"] for row in found}))
-    canvas.text(x.end, foot + 35, f"{units} over the day", text_anchor="end")
+    values_below(canvas, x, top, foot, 8 if width > NARROW else 4, f"{units} over the day")
     for k, row in enumerate(found):
         y = top + k * ROW
         value, low, high = (row[f"{which}_{name}"] for which in ("median", "best", "worst"))
         shown = fixed(value, decimals_for([value]))
-        words = f"{_label(row)}, budget {amount(row['budget'])} {row['currency']}: {shown}"
+        words = f"{label_of(row)}, budget {amount(row['budget'])} {row['currency']}: {shown}"
         canvas.text(x.start, y + 14, words, fill=INK)
         wide = x(value) - x.start
         if wide > 0.05:
             box: Look = {"x": x.start, "y": y + 20, "width": wide, "height": 14}
-            canvas.add("rect", tip=words, fill=colours[_label(row)], **box)
+            canvas.add("rect", tip=words, fill=colours[label_of(row)], **box)
         if high > low:
             canvas.line(x(low), y + 27, x(high), y + 27, stroke=INK, stroke_width=2)
     return canvas

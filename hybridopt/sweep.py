@@ -261,7 +261,7 @@ def _program() -> dict[str, Any]:
 def run_sweep(
     sweep: Sweep,
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     resume: bool = False,
     workers: Wanted = None,
     progress: Progress | None = None,
@@ -283,7 +283,7 @@ def run_sweep(
     """
     began = time.perf_counter()
     progress = progress or NoProgress()
-    store = None if folder is None else SweepStore(folder)
+    store = None if folder is None else SweepStore(Path(folder))
     if store is not None and resume and store.path.exists():
         store.load()
     elif store is not None:

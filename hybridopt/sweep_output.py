@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hybridopt.output import versions, write_json
-from hybridopt.study_groups import counts, groups, is_solved
+from hybridopt.study_groups import counts, currency_of, groups, is_solved
 from hybridopt.study_report import write_sweep_report
 from hybridopt.study_rows import NAMES, amount
 from hybridopt.tables import exact, show, titled_table
@@ -54,14 +54,16 @@ def write_sweep(sweep: Sweep, folder: Path) -> Path:
 def sweep_tables(sweep: Sweep) -> Iterator[Any]:
     """For the terminal: a row for each case, event and budget, then what failed."""
     found = sweep_summary(sweep)
+    money = currency_of(found["rows"])
     table = titled_table(
         f"{sweep.name}: {found['runs']} runs; seeds, and figures of the best one over 24 h",
         *("Case, event, budget", "Serve\nall", "Reach\nbest", "Unserved\nMWh"),
-        *("Plan\ncost", "Dispatch\ncost", "Time\ns"),
+        *(f"Plan cost\n{money}", f"Dispatch cost\n{money}", "Time\ns"),
     )
     for row in found["groups"]:
+        budget = amount(row["budget"]) if money else f"{amount(row['budget'])} {row['currency']}"
         table.add_row(
-            f"{row['case']} {row['event']} {amount(row['budget'])} {row['currency']}",
+            f"{row['case']} {row['event']} {budget}",
             f"{row['fully_served']} of {row['runs']}",
             f"{row['reached_best']} of {row['runs']}",
             *(exact(row[f"best_run_{n}"]) for n in ("unserved_mwh", "plan_cost", "operating_cost")),

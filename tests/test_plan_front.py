@@ -150,7 +150,13 @@ def sized(folder):
     """The result folder of a search among plans with given sizes."""
     done = hybridopt("run", "sized.toml", *BOTH, "--workers", 1, "--out", "sized", folder=folder)
     assert done.code == 0
-    assert "hybridopt dispatch sized --plan sized/plans/point01.json" in done.out
+    command = "hybridopt dispatch sized.toml --plan sized/plans/point01.json"
+    assert command in done.out.splitlines()[-2]
+    again = hybridopt(*command.split()[1:], "--json", "--quiet", folder=folder)
+    assert again.code == 0
+    first = json.loads((folder / "sized" / "summary.json").read_text())["front"][0]
+    cost = json.loads(again.out)["operating_cost"]
+    assert cost == pytest.approx(first["day"]["operating_cost"], rel=1e-6)
     return folder / "sized"
 
 
@@ -229,6 +235,13 @@ def test_what_was_interrupted_goes_on(sized, monkeypatch):
     assert front(out) == front(sized)
     resumed = json.loads((out / "summary.json").read_text())["resumed"]
     assert 0 < resumed < front(out)["evaluations"]
+    stored = len(json.loads((out / "checkpoint.json").read_text())["values"])
+    assert stored == front(out)["evaluations"]
+    assert hybridopt(*asked, "--resume", folder=sized.parent).code == 0
+    assert json.loads((out / "summary.json").read_text())["resumed"] == stored
+    for command in (("run", "sized.toml"), ("sample", "sized.toml", "--events", 3)):
+        (finding,) = hybridopt(*command, "--resume", "--out", "again", folder=out.parent).findings
+        assert "--out again: holds what hybridopt run --pareto began" in finding
     other = ("run", "small.toml", *asked[2:], "--resume")
     assert "belongs to case sized" in hybridopt(*other, folder=sized.parent).findings[0]
 

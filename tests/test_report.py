@@ -19,7 +19,7 @@ from hybridopt.report_format import decimals_for, fixed, money, scientific, shar
 from hybridopt.report_layout import place_buses
 from hybridopt.report_map import branch_style, source_state
 from hybridopt.report_scene import Labels, build_scene
-from hybridopt.report_svg import nice_range, nice_ticks
+from hybridopt.report_svg import Canvas, nice_range, nice_ticks
 from hybridopt.report_text import event_sentence
 from hybridopt.report_units import unit_powers
 from hybridopt.report_verified import verdict
@@ -589,3 +589,10 @@ def test_folders_of_no_result_get_no_empty_page(tmp_path: Path, content: str, wo
     (finding,) = hybridopt("report", tmp_path).findings
     assert finding.endswith(words)
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(("x", "shown"), [(0.0, "16.5"), (50.0, "50"), (100.0, "83.5")])
+def test_labels_below_an_axis_are_not_cut_off(x: float, shown: str) -> None:
+    canvas = Canvas(100.0, 20.0, "key", "label")
+    canvas.centred(x, 10.0, "12345")
+    assert f' x="{shown}" ' in canvas.svg()

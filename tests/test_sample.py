@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,29 @@ def test_workers_and_resume_change_nothing(tmp_path):
     assert figures(tmp_path / "out1") == figures(tmp_path / "out2")
     found = json.loads((tmp_path / "out2" / "summary.json").read_text())
     assert found["resumed_events"] == found["distinct_events"]
+    few = (*options[:3], 5, "--out", tmp_path / "out2", "--resume", "--json")
+    found = json.loads(hybridopt(*few).out)
+    assert found["resumed_events"] == found["distinct_events"] <= 5  # of more that are kept
+
+
+def test_shares_that_leave_more_are_those_of_the_events(tmp_path):
+    out = tmp_path / "out"
+    options = ("--events", 60, "--quiet", "--out", out)
+    assert hybridopt("sample", write_case(tmp_path, text=PLAIN), *options).code == 0
+    found = json.loads((out / "summary.json").read_text())["distribution"]
+    unserved = pd.read_csv(out / "events.csv")["unserved_mwh"].to_numpy()
+    values, shares = np.array(found["exceeded_mwh"]), np.array(found["exceeded_share"])
+    assert values[0] == 0.0
+    assert set(values[1:]) == set(unserved[unserved > 0])
+    for value, up_to, share in zip(values, [*values[1:], np.inf], shares, strict=True):
+        for at in (value, min((value + up_to) / 2, 1e9)):
+            assert share == np.mean(unserved > at)
+    page = (out / "report.html").read_text()
+    drawn = page.split('aria-label="Share of events that exceed">')[1].split('<path d="M')[1]
+    points = [tuple(map(float, point.split())) for point in drawn.split('"')[0].split("L")]
+    assert len(points) == 2 * len(values)
+    for (x, y), (to_x, to_y) in pairwise(points):
+        assert x == to_x or y == to_y  # flat, or straight down
 
 
 def test_a_damaged_or_foreign_file_is_refused(tmp_path):

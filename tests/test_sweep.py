@@ -445,7 +445,7 @@ def test_compare_and_sweep_work_from_python(folder):
     assert [(v.case.name, v.event, v.budget) for v in study.variants][-1] == ("mine", "own", 20)
     whole = load_sweep(folder / "study.toml")
     one = Sweep("one", "", whole.entries[:1], [None])
-    done = run_sweep(one, folder=folder / "one", workers=1)
+    done = run_sweep(one, folder=str(folder / "one"), workers=1)
     (found,) = compare([folder / "one" / "runs" / whole.entries[0].name])
     assert found["unserved_mwh"] == done.rows[0]["unserved_mwh"]
 

@@ -244,9 +244,10 @@ def test_ranks_compare_one_part_after_the_other():
 # The command
 
 
-def test_json_of_the_contract(tmp_path):
-    case = write_case(tmp_path)
-    outcome = hybridopt("worst", case, "--k", 1, "--response", "plan", "--workers", 1, "--json")
+def test_json_and_page_of_the_response_plan(tmp_path):
+    case, out = write_case(tmp_path), tmp_path / "out"
+    options = ("--k", 1, "--response", "plan", "--workers", 1, "--out", out, "--json")
+    outcome = hybridopt("worst", case, *options)
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
     assert {"events", "exact", "evaluated", "pruned", "status", "seed", "wall_s"} <= set(found)
@@ -255,6 +256,18 @@ def test_json_of_the_contract(tmp_path):
     assert set(first) >= {
         *("elements", "unserved_mw", "unserved_mw_without_response", "restoring_cost"),
     }
+    page = " ".join((out / "report.html").read_text().split())
+    cost = first["restoring_cost"]
+    said = "No plan within the budget serves everything then."
+    if cost is not None:
+        said = f"The cheapest plan that serves everything then costs {cost:.3f} USD;"
+    assert said in page
+    without = sum(event["restoring_cost"] is None for event in found["events"])
+    # At two widths each.
+    assert page.count(": no plan within the budget serves everything") == 2 * without
+    for event in found["events"]:
+        if event["restoring_cost"]:
+            assert page.count(f"<title>{event['restoring_cost']:.3f} USD</title>") >= 2
 
 
 def test_result_folder(tmp_path):
