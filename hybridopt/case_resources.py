@@ -72,7 +72,7 @@ class CandidateLine(Table):
     c_nf_per_km: NonNegative = 0.0
     max_i_ka: Positive
     """Largest current, kA, of one of the parallel circuits."""
-    parallel: Annotated[Whole, Field(ge=1)] = 1
+    parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1
     """Number of circuits."""
     cost: NonNegative | None = None
     """Cost of this line; without it the table's cost or cost_per_km holds."""

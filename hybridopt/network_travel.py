@@ -78,6 +78,10 @@ def _from_matrix(
     rows = _places(elements, list(matrix), "row", jobs, find)
     for name, here in rows.items():
         for to, there in at.items():
+            if to not in matrix[name]:
+                if there not in (0, here):
+                    elements.miss((*MATRIX, name), f"has no hours to {to}")
+                continue
             hours[here, there] = matrix[name][to]
             if here == there and hours[here, there] != 0:
                 message = f"must be 0, found {hours[here, there]:g}"

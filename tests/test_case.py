@@ -241,6 +241,11 @@ BAD = {
         LEAST + "budget = 1\n[resources.lines]\ndamaged = true",
         "my.toml:3 [resources.lines]: needs cost or cost_per_km (0 if closing a branch is free)",
     ),
+    "more circuits than any line has": (
+        LEAST + "[[resources.lines.candidates]]\nfrom_bus = 1\nto_bus = 2\nlength_km = 1\n"
+        "r_ohm_per_km = 0.1\nx_ohm_per_km = 0.1\nmax_i_ka = 1\ncost = 1\nparallel = 100000",
+        "my.toml:10 [resources.lines.candidates[0]] parallel: must be at most 1000, found 100000",
+    ),
     "branch cost named both ways": (
         LEAST + "budget = 1\n[resources.lines]\ncosts = {5-6 = 1, 6-5 = 2}",
         "my.toml:4 [resources.lines.costs]: branch '6-5' is listed twice",

@@ -149,6 +149,18 @@ matrix = "way.csv"
     assert len(found) == len(expected)
 
 
+def test_a_matrix_in_the_case_whose_rows_differ(tmp_path) -> None:
+    text = """[event]
+lines = ["0-1", "2-3"]
+[restore.travel.matrix]
+depot = { "line 0-1" = 1.0, "line 2-3" = 2.0 }
+"line 0-1" = {}
+"line 2-3" = { "line 0-1" = 2.0, depot = 2.0 }
+"""
+    (finding,) = findings(tmp_path, text)
+    assert finding.endswith('[restore.travel.matrix."line 0-1"]: has no hours to line 2-3')
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
