@@ -168,9 +168,9 @@ class Sample(Table):
 
         Asked where the elements are looked up, so that what is wrong with both shows at once.
         """
-        found = []
         if self.probabilities is None and not self.fragility:
-            found.append("needs probabilities or [[sample.fragility]]")
+            return ["needs probabilities or [[sample.fragility]]"]
+        found = []
         if self.fragility and self.intensities is None and self.wind is None:
             found.append("fragility curves need intensities or [sample.wind]")
         if self.wind is not None and self.measure != "wind_speed":

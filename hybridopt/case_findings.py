@@ -55,8 +55,15 @@ def _follows(error: ErrorDetails) -> bool:
     return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
+def key_path(error: ErrorDetails) -> KeyPath:
+    """Path of what is wrong; that of a key, where pydantic finds the key itself wrong."""
+    path = tuple(error["loc"])
+    is_key = len(path) > 1 and path[-1] == "[key]" and error["type"] != "extra_forbidden"
+    return path[:-1] if is_key else path
+
+
 def _describe(error: ErrorDetails, model: type[BaseModel]) -> tuple[KeyPath, str]:
-    path = tuple(part for part in error["loc"] if part != "[key]")
+    path = key_path(error)
     context: dict[str, Any] = dict(error.get("ctx", {}))
     kind = error["type"]
     if kind == "extra_forbidden":

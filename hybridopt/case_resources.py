@@ -59,6 +59,9 @@ BusChoice = Annotated[
 ]
 
 
+LEAST_OHM, MOST_OHM = 1e-9, 1e9  # of a line that may be built; beyond, admittances are no numbers
+
+
 class CandidateLine(Table):
     """A new line that a plan may build."""
 
@@ -83,6 +86,16 @@ class CandidateLine(Table):
         if to_bus == info.data.get("from_bus"):
             raise ValueError(f"must differ from from_bus, found {to_bus} twice")
         return to_bus
+
+    @model_validator(mode="after")
+    def _has_an_impedance(self) -> Self:
+        r, x = (per_km * self.length_km for per_km in (self.r_ohm_per_km, self.x_ohm_per_km))
+        if x < LEAST_OHM:
+            raise ValueError(f"x_ohm_per_km times length_km must be at least {LEAST_OHM:g} ohm")
+        if max(r, x) > MOST_OHM:
+            message = f"times length_km must be at most {MOST_OHM:g} ohm"
+            raise ValueError(f"{'r' if r > MOST_OHM else 'x'}_ohm_per_km {message}")
+        return self
 
 
 class LinesAnywhere(Table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from hybridopt.case import Case, case_of
 from hybridopt.case_extends import find_contradictions, fits, get
+from hybridopt.case_findings import key_path
 from hybridopt.case_source import Source, read_source, source_of
 from hybridopt.errors import InputError
 
@@ -17,31 +19,19 @@ if TYPE_CHECKING:
 
     from hybridopt.case_place import KeyPath
 
+FIRST = ("network", "bus_label_offset", "extends")  # without them the rest would mean nothing
 STAND_INS: dict[KeyPath, Any] = {  # of values that others need; * stands for any key
     ("budget",): 0.0,
+    ("resources", "lines", "cost"): 0.0,
+    ("restore", "travel", "matrix", "*", "*"): 0.0,
+    ("sample", "probabilities"): {},
     ("sample", "probabilities", "*", "*"): 0.5,
+    ("sample", "intensities"): {},
     ("sample", "intensities", "*", "*"): 1.0,
+    ("sample", "fragility"): [{"kind": "lines", "median": 1.0, "beta": 1.0}],
     ("sample", "fragility", "*", "median"): 1.0,
     ("sample", "fragility", "*", "beta"): 1.0,
-}
-DEPTHS: dict[KeyPath, int] = {  # how much goes with a wrong key: so much of its path, else 1
-    ("event",): 2,
-    ("resources",): 2,
-    ("limits",): 2,
-    ("limits", "ratings"): 3,
-    ("limits", "generators"): 3,
-    ("limits", "ramps"): 3,
-    ("restore",): 2,
-    ("restore", "repair_h"): 3,
-    ("restore", "customers"): 3,
-    ("worst",): 2,
-    ("sample", "probabilities"): 3,
-    ("sample", "intensities"): 3,
-    ("sample", "measure"): 2,
-    ("sample", "log_std"): 2,
-    ("sample", "response"): 2,
-    ("sample", "hours"): 2,
-    ("sample", "fragility", "*", "elements"): 4,
+    ("sample", "wind"): {"speed": 1.0, "width": 1.0, "track": [[0.0, 0.0]]},
 }
 
 
@@ -51,8 +41,8 @@ def sound_part(case: str | Path | dict[str, Any]) -> Case | None:
     Returns
     -------
     Case
-        Tables or keys are left out where something in them is wrong, or hold another value. None
-        when the case cannot be read, or the network is among the wrong parts.
+        Keys are left out that are wrong, or hold another value; tables, where they are needed
+        there. None when the case cannot be read, or the network is among the wrong parts.
     """
     try:
         source = source_of(case, "case") if isinstance(case, dict) else read_source(case)
@@ -63,45 +53,53 @@ def sound_part(case: str | Path | dict[str, Any]) -> Case | None:
 
 def sound_part_of(source: Source) -> Case | None:
     """The same of tables that were read; they are altered."""
+    mended: set[KeyPath] = set()
     while source.is_whole:
         wrong = [path for path, _ in find_contradictions(source.data)]
         try:
             Case.model_validate(source.data)
         except ValidationError as error:
-            wrong += [tuple(part for part in e["loc"] if part != "[key]") for e in error.errors()]
+            wrong += [key_path(detail) for detail in error.errors()]
         if not wrong:
+            if any(home[0] == "event" for home in mended):  # then what is damaged is not known
+                restore = source.data.get("restore", {})
+                for key in ("repair_h", "travel"):
+                    restore.pop(key, None)
             return case_of(replace(source, findings=[]))
-        homes = [home for path in wrong if (home := _home(source.data, path)) is not None]
-        if len(homes) < len(wrong):
-            return None
+        homes = {_home(source.data, path, mended) for path in wrong}
         for home in homes:
+            if home is None:
+                return None
             _mend(source.data, home)
+            mended.add(home)
     return None
 
 
-def _home(data: dict[str, Any], path: KeyPath) -> KeyPath | None:
-    """The table or key to mend for a wrong one; None where the rest would mean nothing."""
-    if not path or path[0] in ("network", "bus_label_offset", "extends") or path[0] not in data:
+def _home(data: dict[str, Any], path: KeyPath, mended: set[KeyPath]) -> KeyPath | None:
+    """The key to mend for a wrong one: itself, or the nearest above that was not mended yet."""
+    if path and path[0] in FIRST:
         return None
-    if _at(STAND_INS, path) is not None:
-        return path
-    depth = next((d for n in range(len(path), 0, -1) if (d := _at(DEPTHS, path[:n]))), 1)
-    while depth > 1 and (len(path) < depth or get(data, path[:depth]) is None):
-        depth -= 1
-    return path[:depth]
+    for length in range(len(path), 0, -1):
+        home = path[:length]
+        holder = get(data, home[:-1])
+        if home in mended or not isinstance(holder, dict):
+            continue
+        if home[-1] in holder or _stand_in(home) is not None:
+            return home
+    return None
 
 
-def _at(table: dict[KeyPath, Any], path: KeyPath) -> Any:
-    """What a table has for a path; None for nothing."""
-    return next((value for pattern, value in table.items() if fits(path, pattern)), None)
+def _stand_in(path: KeyPath) -> Any:
+    found = next((value for pattern, value in STAND_INS.items() if fits(path, pattern)), None)
+    return deepcopy(found)
 
 
 def _mend(data: dict[str, Any], home: KeyPath) -> None:
-    """Put a value in the place of a wrong one; leave it out where there is none, or it is there."""
-    holder, stand_in = get(data, home[:-1]), _at(STAND_INS, home)
+    """Put a value in the place of a wrong one, or leave it out where there is none."""
+    holder, value = get(data, home[:-1]), _stand_in(home)
     if not isinstance(holder, dict):  # gone, with another home
         return
-    if stand_in is None or holder.get(home[-1]) == stand_in:
+    if value is None:
         holder.pop(home[-1], None)
     else:
-        holder[home[-1]] = stand_in
+        holder[home[-1]] = value

@@ -148,6 +148,13 @@ def source_of(data: dict[str, Any], name: str) -> Source:
 
 def _find_file(name: str, folder: Path) -> tuple[Path, str] | str:
     """Give a case's file and its label, or say why there is none."""
+    try:
+        return _look_for(name, folder)
+    except (OSError, ValueError) as error:  # a name that no file can have
+        return f"is no name of a file: {getattr(error, 'strerror', None) or error}"
+
+
+def _look_for(name: str, folder: Path) -> tuple[Path, str] | str:
     known = builtin_cases()
     if name in known:
         return known[name], f"cases/{name}/case.toml"

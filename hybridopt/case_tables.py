@@ -1,6 +1,7 @@
 """The CSV tables that a case file may name: a day, shares of customer classes, limits."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ def read_day(file: Path, column: str = "factor") -> Table:
     rows: dict[int, tuple[float, int]] = {}
 
     def take(line: int, hour: str, factor: str) -> None:
-        if not (hour.isascii() and hour.isdigit() and 1 <= int(hour) <= HOURS):
+        if not (re.fullmatch("0*[0-9]{1,2}", hour) and 1 <= int(hour) <= HOURS):
             raise TableError(f"hour must be a whole number from 1 to {HOURS}, found {hour!r}", line)
         if int(hour) in rows:
             raise TableError(f"hour {int(hour)} stands here a second time", line)
@@ -118,6 +119,8 @@ def read_cells(file: Path) -> list[tuple[int, list[str]]]:
         raise TableError(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise TableError(f"is not UTF-8 text: {error.reason}") from None
+    except ValueError as error:  # a name that no file can have
+        raise TableError(f"cannot be read: {error}") from None
     reader = csv.reader(text.splitlines(), strict=True)
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
@@ -211,6 +214,6 @@ def _number(cell: str, column: str, line: int) -> float:
 def number(cell: str) -> float | str:
     """A cell as a number; as it is where it is none, which the schema says, with its line."""
     try:
-        return float(cell)
+        return cell if "_" in cell else float(cell)
     except ValueError:
         return cell

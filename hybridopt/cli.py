@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -113,7 +114,8 @@ def main() -> None:
         except OSError:  # a full disk: Python would try again as it ends, and fail its own way
             _forget_output()
         place = f"{error.filename}: " if error.filename else ""
-        _fail(1, f"{place}{error.strerror or error}")
+        is_input = error.errno == errno.ENAMETOOLONG  # nothing but a name that was given
+        _fail(2 if is_input else 1, f"{place}{error.strerror or error}")
 
 
 def _forget_output() -> None:

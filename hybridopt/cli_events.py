@@ -134,6 +134,7 @@ def prepare_worst(request: WorstRequest) -> WorstJob:
 def _read_worst(request: WorstRequest) -> tuple[EventSpace, WorstOptions]:
     """The case and what is asked of it; what :func:`_check_worst` finds is left to it."""
     from hybridopt.network_events import EventSpace
+    from hybridopt.network_exposure import too_large
     from hybridopt.network_scenario import load_case
     from hybridopt.worst import WorstOptions
 
@@ -147,7 +148,7 @@ def _read_worst(request: WorstRequest) -> tuple[EventSpace, WorstOptions]:
         lambda: None if response != "plan" else _check_resources(scenario),
     )
     if k > len(elements) > 0:
-        message = f"{k} exceeds the {len(elements)} elements that count"
+        message = too_large(k, len(elements))
         own = request.k is None
         raise InputError([scenario.case.finding("worst.k", message) if own else _at_k(message)])
     top = request.top or terms.top

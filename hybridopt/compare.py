@@ -12,7 +12,7 @@ from hybridopt.output import write_json
 from hybridopt.result_folder import read_summary, replace_folder
 from hybridopt.study_groups import best_of_case, currency_of, is_solved
 from hybridopt.study_report import write_compare_report
-from hybridopt.study_rows import NAMES, amount, study_row
+from hybridopt.study_rows import NAMES, amount, is_row, study_row
 from hybridopt.tables import exact, show, titled_table
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def _rows_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def _row_of_sweep(row: dict[str, Any], folder: Path) -> dict[str, Any]:
+    if not is_row(row):
+        raise ValueError("not as a sweep writes it")
     known = {name: row[name] for name in NAMES}
     return known | {"folder": str(folder / row["folder"]) if row["folder"] else ""}
 

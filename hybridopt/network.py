@@ -46,6 +46,11 @@ def read_network(name: str, folder: Path | None = None) -> Any:
         Unknown name, missing or unreadable file, a file of a newer pandapower, or everything
         that is wrong with a MATPOWER file or a pair of CSV files.
     """
+    try:
+        (folder or Path()).joinpath(name).exists()
+    except (OSError, ValueError) as error:
+        message = f"is no name of a file: {getattr(error, 'strerror', None) or error}"
+        raise InputError([Finding(name, message)]) from error
     if Path(name).suffix.lower() in SUFFIXES:
         return read_network_file((folder or Path()) / name, name)
     if SIMBENCH_CODE.fullmatch(name):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+TINY = 1e-100  # pu
 UNRATED_KA = 99999.0
 UNRATED_MVA = (99.999, 9900.0, 9999.0)
 CHARGING = {"charging_hv_mvar": "hv_bus", "charging_lv_mvar": "lv_bus"}
@@ -56,7 +57,9 @@ def per_unit_tables(net: Any) -> Any:
 
 def two_ports(net: Any, ppc: Any) -> dict[str, Any]:
     """Admittances of lines, then transformers, as a Grid's fields."""
-    y_tt, y_ff, y_ft, y_tf = branch_vectors(ppc["branch"].astype(complex), len(ppc["branch"]))
+    table = ppc["branch"].astype(complex)
+    table[np.abs(table) < TINY] = 0.0  # pandapower stops at an underflow
+    y_tt, y_ff, y_ft, y_tf = branch_vectors(table, len(table))
     first, base = len(net.line), float(ppc["baseMVA"])
     y_ff[first:] += 1j * number_column(net.trafo, "charging_hv_mvar", 0.0) / base
     y_tt[first:] += 1j * number_column(net.trafo, "charging_lv_mvar", 0.0) / base

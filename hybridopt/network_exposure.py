@@ -26,25 +26,28 @@ if TYPE_CHECKING:
 
 
 def event_findings(
-    case: Case, grid: Grid, names: dict[str, list[Any]], *, is_part: bool
+    case: Case, grid: Grid, names: dict[str, list[Any]], *, is_part: bool, is_study: bool
 ) -> list[Finding]:
     """What is wrong with [worst] and [sample] in the network.
 
     Parameters
     ----------
     is_part : of a case; see :func:`exposure`
+    is_study : otherwise it is for `worst` and its like, whose options may take the place of k
     """
     known = ElementList(case, grid, names)
     worst, sample = case.worst, case.sample
 
     def listed() -> None:
-        if worst is None or worst.elements is None:
+        if worst is None:
             return
-        found = known.listed(worst.elements)
+        counted = worst.elements
+        found = known.of_kinds(worst.kinds) if counted is None else known.listed(counted)
         strange, known.lookup.findings = known.lookup.findings, []
         count = len(found) + len(strange)
-        if strange and worst.k is not None and worst.k > count:  # else the command says it
-            message = f"{worst.k} exceeds the {count} elements that count"
+        is_asked = strange or is_study  # else the command says it
+        if is_asked and worst.k is not None and worst.k > count:
+            message = too_large(worst.k, count)
             strange.append(known.finding("worst.k", message))
         if strange:
             raise InputError(strange)
@@ -57,6 +60,13 @@ def event_findings(
     except InputError as error:
         return error.findings
     return []
+
+
+def too_large(k: int, count: int) -> str:
+    """What is wrong with events of k elements where there are fewer."""
+    return (
+        f"{k} exceeds the {count} {'element that counts' if count == 1 else 'elements that count'}"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +172,10 @@ def _values(known: ElementList, table: Any, name: str) -> dict[Element, tuple[fl
                 for e in known.of_kinds([kind]):
                     found.setdefault(e, (value, False))
                 continue
-            for e in known.find(kind, written, ("sample", name, kind, str(written))):
+            key = ("sample", name, kind, str(written))
+            for e in known.find(kind, written, key):
+                if e in found and found[e][1]:
+                    known.lookup.miss(key, f"{e.name} stands here a second time")
                 found[e] = (value, True)
     return found
 
@@ -178,7 +191,10 @@ def _curves(
                 found.setdefault(e, (curve, False, i))
             continue
         for j, written in enumerate(curve.elements):
-            for e in known.find(curve.kind, written, ("sample", "fragility", i, "elements", j)):
+            key = ("sample", "fragility", i, "elements", j)
+            for e in known.find(curve.kind, written, key):
+                if e in found and found[e][1]:
+                    known.lookup.miss(key, f"{e.name} has a curve already")
                 found[e] = (curve, True, i)
     return found
 

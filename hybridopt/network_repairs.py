@@ -118,31 +118,57 @@ def repair_problem(scenario: Scenario) -> RepairProblem:
     return RepairProblem(scenario, terms, jobs, travel, customers)
 
 
-def restore_findings(case: Case, grid: Grid, element_names: dict[str, list[Any]]) -> list[Finding]:
+def restore_findings(
+    case: Case, grid: Grid, element_names: dict[str, list[Any]], *, is_event_known: bool
+) -> list[Finding]:
     """Find what is wrong between ``[restore]`` and the network; nothing without that table.
 
     What is wrong with the event itself is not among it.
+
+    Parameters
+    ----------
+    is_event_known : otherwise it names something that is not there, and what is there may be what
+        it means
     """
     if case.restore is None or case.event is None:
         return []
     elements = Elements(case, grid, element_names)
-    _resolve(elements, grid, case.restore)
+    _resolve(elements, grid, case.restore, is_event_known=is_event_known)
     return elements.findings
 
 
 def _resolve(
-    elements: Elements, grid: Grid, terms: Restore
+    elements: Elements, grid: Grid, terms: Restore, *, is_event_known: bool = True
 ) -> tuple[tuple[Job, ...], Floats, Floats]:
     jobs = list(_jobs(elements, grid))
     _refuse_doubled(elements, grid, jobs)
-    jobs = _with_hours(elements, terms, jobs)
-    travel = travel_hours(elements, grid, terms.travel, jobs, find_job)
+    named = terms.repair_h
+    if not is_event_known:
+        named = {key: h for key, h in named.items() if not _is_there(elements, jobs, key)}
+    jobs = _with_hours(elements, terms, named, jobs)
+    is_table = terms.travel is not None and terms.travel.matrix is not None
+    way = terms.travel if is_event_known or not is_table else None
+    travel = travel_hours(elements, grid, way, jobs, find_job)
     customers = np.zeros(grid.n_bus)
     for label, count in terms.customers.items():
         position = elements.bus(label, f"restore.customers.{label}")
         if position is not None:
             customers[position] += count
     return tuple(jobs), travel, customers
+
+
+def _is_there(elements: Elements, jobs: list[Job], text: str) -> bool:
+    """Whether a key names something of the network that was not damaged."""
+    if isinstance(find_job(jobs, text), int):
+        return False
+    quiet = Elements(elements.case, elements.grid, elements.names)
+    kind, name = _split(text)
+    written = int(name) if name.isascii() and name.isdigit() else name
+    return any(
+        any(_positions(quiet, written, "event", one).values())
+        for one in KINDS.values()
+        if kind in ("", one)
+    )
 
 
 def _jobs(elements: Elements, grid: Grid) -> Iterator[Job]:
@@ -206,13 +232,16 @@ def _refuse_doubled(elements: Elements, grid: Grid, jobs: list[Job]) -> None:
 
 def element_key(text: str) -> tuple[str, Any]:
     """Kind ("" if not given) and reference of an element as a table names it."""
+    kind, name = _split(text)
+    return kind, _reference(name)
+
+
+def _split(text: str) -> tuple[str, str]:
     words = text.strip().split(None, 1)
     kind = words[0].lower() if len(words) == 2 else ""
     if text.strip().lower().startswith("external grid "):
-        return "external_grid", _reference(text.strip()[len("external grid ") :])
-    if kind in KINDS.values():
-        return kind, _reference(words[1])
-    return "", _reference(text.strip())
+        return "external_grid", text.strip()[len("external grid ") :]
+    return (kind, words[1]) if kind in KINDS.values() else ("", text.strip())
 
 
 def _reference(text: str) -> Any:
@@ -239,9 +268,11 @@ def find_job(jobs: list[Job], text: str) -> int | str:
     return f"no damaged element {show(text.strip())}; damaged: {names}"
 
 
-def _with_hours(elements: Elements, terms: Restore, jobs: list[Job]) -> list[Job]:
+def _with_hours(
+    elements: Elements, terms: Restore, named: dict[str, float], jobs: list[Job]
+) -> list[Job]:
     given: dict[int, float] = {}
-    for key, hours in terms.repair_h.items():
+    for key, hours in named.items():
         place = ("restore", "repair_h", key)
         found = find_job(jobs, key)
         if isinstance(found, str):

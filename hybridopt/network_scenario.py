@@ -149,7 +149,9 @@ def scenario_of(
     grid = _with_case_data(case, grid)
     elements = Elements(case, grid, _element_names(net, position, case.bus_label_offset))
     grid = with_limits(case, elements, grid, net)
+    known = len(elements.findings)
     event = elements.event()
+    is_event_known = len(elements.findings) == known
     damaged = apply_event(grid, event)
     space = plan_space(
         elements, damaged, event, list(zip(range(n_line, len(net.line)), new, strict=True))
@@ -165,8 +167,8 @@ def scenario_of(
     availability, price = unit_profiles(case, elements, grid)
     findings += elements.findings
     findings += siting_findings(case, damaged, position)
-    findings += event_findings(case, grid, elements.names, is_part=is_part)
-    findings += restore_findings(case, grid, elements.names)
+    findings += event_findings(case, grid, elements.names, is_part=is_part, is_study=not repairs)
+    findings += restore_findings(case, grid, elements.names, is_event_known=is_event_known)
     horizon = None
     try:
         load_labels = [grid.bus_id[b] for b in grid.load_bus]
@@ -177,7 +179,7 @@ def scenario_of(
     if not (repairs or is_part or findings):
         findings += _nothing_left(case, grid, damaged)
     if findings or horizon is None:
-        raise InputError(findings)
+        raise InputError(dict.fromkeys(findings))  # each once, though looked up twice
     damaged = apply_event(grid, event)
     return Scenario(case, net, position, grid, event, damaged, space, horizon, settings)
 

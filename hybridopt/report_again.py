@@ -50,7 +50,7 @@ def write_again(folder: Path) -> Path:
     for key, why in NO_REPORT.items():
         if key in found:
             raise InputError([Finding(str(folder), why)])
-    command = "siting" if "lambdas" in found else found.get("command")
+    command = "siting" if "lambdas" in found else str(found.get("command"))
     if command in WRITERS:
         return _write(command, found, folder)
     if "generation_order" in found:

@@ -121,8 +121,8 @@ def element_rows(result: SampleResult, unserved: np.ndarray[Any, Any]) -> list[d
 def _distribution(unserved: np.ndarray[Any, Any]) -> dict[str, list[float]]:
     """Events by their unserved energy, in equal classes; share that leaves more than so much.
 
-    The share is that of every value that occurs (of :data:`MOST_STEPS` of them), and holds up to
-    the next one.
+    The share is that of every value that occurs, and holds up to the next one; where there are
+    more than :data:`MOST_STEPS`, of so many of them.
     """
     counts, edges = np.histogram(unserved, BINS, (0.0, max(float(unserved.max()), 1e-9)))
     values = np.unique(np.append(unserved, 0.0))

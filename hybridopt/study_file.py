@@ -13,7 +13,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -23,6 +22,7 @@ from hybridopt.case_findings import describe
 from hybridopt.case_schema import Event
 from hybridopt.case_sound import sound_part_of
 from hybridopt.case_source import Place, Source, complete, read_toml
+from hybridopt.cases import builtin_cases
 from hybridopt.errors import Finding, InputError
 
 if TYPE_CHECKING:
@@ -46,9 +46,12 @@ def read_seeds(text: str) -> list[int]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
+        found = re.fullmatch(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", part.strip())
+        if found is None:
             raise ValueError(f"must be like 0-9 or 0,3,5, found {text!r}")
+        first, last = found.groups()
+        if last and int(last) < int(first):
+            raise ValueError(f"must name every seed once, from low to high, found {text!r}")
         if int(last or first) - int(first) >= MOST_SEEDS:
             raise ValueError(f"names more than {MOST_SEEDS} seeds: {text!r}")
         seeds += range(int(first), int(last or first) + 1)
@@ -115,14 +118,6 @@ class StudyFile(Table):
     set: dict[str, Any] = Field(default_factory=dict)
     """[set]: keys of a case file that hold in every case."""
 
-    @field_validator("set")
-    @classmethod
-    def _leaves_the_rest(cls, keys: dict[str, Any]) -> dict[str, Any]:
-        for key, instead in INSTEAD.items():
-            if key in keys:
-                raise ValueError(f"cannot hold {key!r}; give {instead} instead")
-        return keys
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -184,7 +179,7 @@ def read_study(path: str | Path) -> Study:
     findings = dict.fromkeys(source.finding(*problem) for problem in problems)
     variants: list[Variant] = []
     for case, event, budget in _variants(data):
-        found, is_part = _variant_source(source, case, event, budget), bool(problems)
+        found, is_part = _variant_source(source, case, event, budget), False
         whole: Case | None = None
         try:
             whole = case_of(found)
@@ -211,7 +206,7 @@ def _repeats(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """Path and message of what stands there again: cases, budgets, names of events."""
     for key, kind in (("cases", str), ("budgets", int | float)):
         for k, value in _entries(data, key, kind):
-            if data[key].index(value) < k:
+            if not isinstance(value, bool) and data[key].index(value) < k:
                 yield (key, k), f"{value!r} is listed twice"
     names = [(k, event.get("name")) for k, event in _entries(data, "events", dict)]
     for k, name in names:
@@ -220,12 +215,16 @@ def _repeats(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _misfits(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Path and message of events for cases that are not there, and of cases without an event."""
+    """Path and message of what names cases that are not there, or stands in the wrong place."""
     cases, events = _entries(data, "cases", str), _entries(data, "events", dict)
     for k, event in events:
         for j, case in _entries(event, "cases", str):
             if case not in (name for _, name in cases):
                 yield ("events", k, "cases", j), f"{case!r} is none of this study's cases"
+    given = data.get("set")
+    for key, instead in INSTEAD.items():
+        if isinstance(given, dict) and key in given:
+            yield ("set", key), f"cannot stand here; give {instead} instead"
     for k, name in cases:
         if events and not any(_is_for(event, name) for _, event in events):
             yield ("cases", k), f"case {name!r} has no event; add one, or the event {OWN!r}"
@@ -246,7 +245,7 @@ def _variants(data: dict[str, Any]) -> Iterator[tuple[int, int | None, int | Non
             k
             for k, event in _entries(data, "events", dict)
             if _is_for(event, name)
-            and (event.get("name") == OWN or any(key in event for key in _EVENT_KEYS))
+            and (event.get("name") == OWN or any(event.get(key) for key in _EVENT_KEYS))
         ]
         for event in events or [None]:
             for budget in budgets or [None]:
@@ -276,13 +275,19 @@ def _variant_source(study: Source, case: int, event: int | None, budget: int | N
         for key, place in study.places.items()
         if key[: len(here)] == here and (*there, *key[len(here) :])
     }
-    name = _name(str(study.data["cases"][case]))
+    name = _name(str(study.data["cases"][case]), study.file.parent)
     found = complete(Source(study.file, name, study.label, data, places), chain=())
     if own:  # instead of the case's event, not on top of it
         found.data["event"] = {k: v for k, v in found.data["event"].items() if k in own}
+        found.data.pop("restore", None)  # repairs of what the case's own event took out
     return found
 
 
-def _name(case: str) -> str:
-    path = Path(case)
-    return path.parent.name if path.name == "case.toml" else path.stem if path.suffix else path.name
+def _name(case: str, folder: Path) -> str:
+    """What a case is called, as where it is read alone."""
+    if case in builtin_cases():
+        return case
+    path = (folder / case).resolve()
+    if path.name == "case.toml":
+        return path.parent.name
+    return path.name if path.is_dir() else path.stem

@@ -38,6 +38,26 @@ COLUMNS = (  # name, unit, what
 NAMES = tuple(name for name, _, _ in COLUMNS)
 
 
+TEXTS = ("case", "event", "status", "currency", "lines", "dg", "message", "folder")
+NEEDED = ("case", "event", "budget", "status", "currency", "message", "folder")
+SOLVED = ("unserved_mwh", "plan_cost", "operating_cost", "served_mw", "load_mw")
+
+
+def is_row(row: Any) -> bool:
+    """Whether something that was read is a row, with values of the right kind."""
+    if not isinstance(row, dict) or not set(NAMES) <= set(row):
+        return False
+    needed = NEEDED + SOLVED if row["status"] in ("optimal", "acceptable") else NEEDED
+    return all(
+        name not in needed if row[name] is None else isinstance(row[name], _kind(name))
+        for name in NAMES
+    )
+
+
+def _kind(name: str) -> Any:
+    return str if name in TEXTS else int | float
+
+
 def empty_row(**known: Any) -> dict[str, Any]:
     """A row of which only so much is known; the others are None."""
     return dict.fromkeys(NAMES) | known

@@ -108,10 +108,9 @@ def load_sweep(path: str | Path) -> Sweep:
         if case.siting is not None:
             message = "is a siting study; a sweep runs studies of restoration"
             findings[case.finding("siting", message)] = None
-        elif case.event is None and not variant.is_part:
-            findings[
-                case.finding("event", "is missing: a run needs one, here or in [[events]]")
-            ] = None
+        elif case.event is None and not study.findings:
+            message = f"{case.name} has no [event]: a run needs one, there or in [[events]]"
+            findings[case.finding("extends", message)] = None
         digest = fingerprint(scenario)
         for seed in study.seeds:
             name = f"{case.name}-{variant.event}-{amount(variant.budget)}-seed{seed}"

@@ -492,7 +492,8 @@ def test_a_line_that_is_not_there_is_answered_with_those_at_its_bus(tmp_path):
     [
         ("[resources.dg]\nmax_units = -1\ncost_per_mw = -1\nmin_mw = -1\n", 3),
         ("[event]\nlines = [1.5, 2.5, 3.5]\n", 3),
-        ('[restore.travel]\nmatrix = "m.csv"\ndepot = 1.5\n', 4),
+        # depot twice, x, y, and the rows and columns that are not there
+        ('[restore.travel]\nmatrix = "m.csv"\ndepot = 1.5\n', 6),
     ],
 )
 def test_wrong_values_of_one_table_are_findings_each(text, count, tmp_path):

@@ -246,6 +246,22 @@ BAD = {
         "r_ohm_per_km = 0.1\nx_ohm_per_km = 0.1\nmax_i_ka = 1\ncost = 1\nparallel = 100000",
         "my.toml:10 [resources.lines.candidates[0]] parallel: must be at most 1000, found 100000",
     ),
+    "a line without an impedance": (
+        LEAST + "[[resources.lines.candidates]]\nfrom_bus = 1\nto_bus = 2\nlength_km = 1e-9\n"
+        "r_ohm_per_km = 0.1\nx_ohm_per_km = 0.1\nmax_i_ka = 1\ncost = 1",
+        (
+            "my.toml:2 [resources.lines.candidates[0]]: x_ohm_per_km times length_km must be at "
+            "least 1e-09 ohm"
+        ),
+    ),
+    "a line that is open": (
+        LEAST + "[[resources.lines.candidates]]\nfrom_bus = 1\nto_bus = 2\nlength_km = 1\n"
+        "r_ohm_per_km = 1e30\nx_ohm_per_km = 0.1\nmax_i_ka = 1\ncost = 1",
+        (
+            "my.toml:2 [resources.lines.candidates[0]]: r_ohm_per_km times length_km must be at "
+            "most 1e+09 ohm"
+        ),
+    ),
     "branch cost named both ways": (
         LEAST + "budget = 1\n[resources.lines]\ncosts = {5-6 = 1, 6-5 = 2}",
         "my.toml:4 [resources.lines.costs]: branch '6-5' is listed twice",

@@ -123,6 +123,23 @@ speed_km_per_h = 5.0
     assert len(found) == len(expected)
 
 
+def test_hours_of_what_a_wrong_event_may_mean_are_no_finding(tmp_path) -> None:
+    text = """[event]
+lines = ["0-11", "2-3"]
+[restore]
+repair_h = { "line 0-1" = 1.0, "line 2-3" = 2.0, "line 7-8" = 3.0, "9" = 1.0 }
+[restore.travel.matrix]
+depot = { "line 0-1" = 1.0, "line 2-3" = 2.0 }
+"""
+    found = findings(tmp_path, text)
+    for words in ("[event] lines[0]: no line 0-11", "element 'line 7-8'", "element '9'"):
+        assert sum(words in finding for finding in found) == 1, (words, found)
+    assert len(found) == 3
+    (tmp_path / "no_list").mkdir()
+    (finding,) = findings(tmp_path / "no_list", text.replace('["0-11", "2-3"]', '"0-1"'))
+    assert "[event] lines: must be a list" in finding
+
+
 def test_every_finding_of_bad_csv_tables(tmp_path) -> None:
     text = """[event]
 lines = ["0-1", "2-3"]

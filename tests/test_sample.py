@@ -475,6 +475,50 @@ def test_a_table_that_is_not_there_makes_nothing_else_wrong(tmp_path):
         assert found.endswith("gone.csv: cannot be read: No such file or directory")
 
 
+def test_an_element_named_twice_is_a_finding(tmp_path):
+    text = """
+[sample.probabilities]
+lines = { "0-1" = 0.1, "1-0" = 0.9 }
+[sample.intensities]
+lines = { all = 1.0 }
+[[sample.fragility]]
+kind = "lines"
+elements = ["1-2", "2-1"]
+median = 1.0
+beta = 1.0
+[[sample.fragility]]
+kind = "lines"
+elements = ["2-1"]
+median = 2.0
+beta = 1.0
+"""
+    found = hybridopt("sample", write_case(tmp_path, text=text), "--events", 2).findings
+    assert [finding.partition("[sample.")[2] for finding in found] == [
+        "probabilities.lines] 1-0: line 0-1 stands here a second time",
+        "fragility[0]] elements[1]: line 1-2 has a curve already",
+        "fragility[1]] elements[0]: line 1-2 has a curve already",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("log_sdt = 1\n", "log_sdt: unknown key"),
+        ("hours = [25]\n", "hours[0]: must lie in [1, 24]"),
+        ("[sample.wind]\nspeed = -1.0\nwidth = 1.0\ntrack = [[0.0, 0.0]]\n", "speed: must be"),
+        ("[sample.probabilities]\nlinez = { all = 0.1 }\n", "linez]: unknown key"),
+    ],
+)
+def test_one_wrong_key_hides_no_unknown_element(wrong, message, tmp_path):
+    curve = CURVE.replace("median", 'elements = ["0-9"]\nmedian')
+    text = f"[sample]\n{wrong}{curve}[sample.intensities]\nlines = {{ all = 1.0 }}\n"
+    found = hybridopt("sample", write_case(tmp_path, text=text), "--events", 2).findings
+    assert any(message in finding for finding in found)
+    assert any("[sample.fragility[0]] elements[0]: no line 0-9" in finding for finding in found)
+    allowed = 3 if "wind" in wrong else 2  # the network has no coordinates
+    assert len(found) <= allowed, found
+
+
 def test_unknown_elements_show_beside_keys_that_contradict(tmp_path):
     text = """
 [[sample.fragility]]

@@ -13,16 +13,16 @@ from types import SimpleNamespace as Namespace
 import pandapower as pp
 import pandas as pd
 import pytest
-from command_line import PROGRAM, hybridopt, small_net, write_case
+from command_line import PROGRAM, SMALL_STUDY, hybridopt, small_net, write_case
 
 from hybridopt.compare import compare
 from hybridopt.network_scenario import load_case
 from hybridopt.output import summary
 from hybridopt.solvers.pool import pool_of
 from hybridopt.study import run_study
-from hybridopt.study_file import read_study
+from hybridopt.study_file import read_seeds, read_study
 from hybridopt.study_groups import best_of_case, groups
-from hybridopt.study_rows import empty_row, study_row
+from hybridopt.study_rows import empty_row, is_row, study_row
 from hybridopt.sweep import Entry, Sweep, SweepStore, _lost, _run, _Task, load_sweep, run_sweep
 
 SMALL = f"""
@@ -304,13 +304,59 @@ def test_nothing_hides_what_else_is_wrong(tmp_path):
         "study.toml:15 [events[2]] name: may hold letters, digits, and _ . + only, found 'b b'",
         "study.toml:17 [events[2]] lines: must be a list, found '1-2'",
         "study.toml:22 [events[3]] lines[0]: no line 2-88 in the network",
-        "study.toml:24 [set]: cannot hold 'budget'; give budgets instead",
+        "study.toml:25 [set] budget: cannot stand here; give budgets instead",
         "study.toml:28 [set.genetic] populatoin: unknown key; did you mean 'population'?",
         "mine.toml:4 [limits] vm_mix: unknown key",
     ]
     for words in expected:
         assert sum(finding.startswith(words) for finding in found) == 1, (words, found)
     assert len(found) == len(expected), found
+
+
+@pytest.mark.parametrize("seeds", ["0-1,9-7", "3-", "-3", "1-", "0,0", "1.5", "x", ""])
+def test_seeds_that_name_nothing_certain(seeds):
+    with pytest.raises(ValueError, match="must"):
+        read_seeds(seeds)
+
+
+def test_runs_of_a_folder_have_its_name(tmp_path):
+    case = write_case(tmp_path).rename(tmp_path / "case.toml")
+    for name in (".", "case.toml", str(case)):
+        (tmp_path / "study.toml").write_text(f'cases = ["{name}"]\n')
+        (entry,) = load_sweep(tmp_path / "study.toml").entries
+        assert entry.scenario.case.name == tmp_path.name
+
+
+def test_an_event_of_the_study_leaves_the_cases_repairs_aside(tmp_path):
+    restore = '[restore]\nrepair_h = { "line 0-1" = 2.0 }\n'
+    write_case(tmp_path, text=SMALL_STUDY + restore)
+    (tmp_path / "study.toml").write_text(
+        'cases = ["small.toml"]\n[[events]]\nname = "other"\nlines = ["1-2"]\n'
+    )
+    (entry,) = load_sweep(tmp_path / "study.toml").entries
+    assert entry.scenario.case.restore is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"case": []},
+        {"budget": "x"},
+        {"budget": None},
+        {"unserved_mwh": None},
+        {"currency": None},
+        {"wall_s": "x"},
+        {"seed": [1]},
+    ],
+)
+def test_compare_of_a_damaged_sweep_says_so(wrong, swept, tmp_path):
+    found = json.loads((swept / "summary.json").read_text())
+    assert all(is_row(row) for row in found["rows"])
+    found["rows"][0] |= wrong
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "summary.json").write_text(json.dumps(found))
+    (finding,) = hybridopt("compare", tmp_path / "o").findings
+    assert "is damaged" in finding
 
 
 def test_a_case_without_an_event_is_named(tmp_path):
@@ -324,10 +370,11 @@ def test_what_a_sweep_cannot_run_is_a_finding(tmp_path):
     (tmp_path / "case.toml").write_text('network = "case9"\n')
     first, second = hybridopt("sweep", "study.toml", folder=tmp_path).findings
     assert "is a siting study" in first
-    assert "[event] is missing" in second or "event: is missing" in second
+    assert second.startswith("study.toml:1 cases[1]: ")
+    assert second.endswith("has no [event]: a run needs one, there or in [[events]]")
     (tmp_path / "study.toml").write_text('cases = ["case.toml"]\nset.budget = 3\n')
     (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
-    assert "cannot hold 'budget'; give budgets instead" in finding
+    assert "[set] budget: cannot stand here; give budgets instead" in finding
     assert "cannot be read" in hybridopt("sweep", "none.toml", folder=tmp_path).findings[0]
 
 

@@ -296,6 +296,7 @@ def test_bad_input(tmp_path):
     found = hybridopt("worst", case).findings
     line = (SMALL_STUDY + BAD).count("\n", 0, (SMALL_STUDY + BAD).index("k = 9")) + 2
     assert found == [f"{case}:{line} [worst] k: 9 exceeds the 3 elements that count"]
+    assert hybridopt("check", case).findings == found
     found = hybridopt("worst", case, "--elements", "line:0-1,line:0-9,generator:1,x").findings
     assert [f.partition(":")[0] for f in found] == ["--elements"] * 3
     assert sum("no line 0-9" in f for f in found) == sum("'x' is neither" in f for f in found) == 1
