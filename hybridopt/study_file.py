@@ -287,7 +287,11 @@ def _name(case: str, folder: Path) -> str:
     """What a case is called, as where it is read alone."""
     if case in builtin_cases():
         return case
-    path = (folder / case).resolve()
+    try:
+        path = (folder / case).resolve()
+        is_folder = path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have, which is found elsewhere
+        return case
     if path.name == "case.toml":
         return path.parent.name
-    return path.name if path.is_dir() else path.stem
+    return path.name if is_folder else path.stem

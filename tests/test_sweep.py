@@ -327,6 +327,13 @@ def test_runs_of_a_folder_have_its_name(tmp_path):
         assert entry.scenario.case.name == tmp_path.name
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\\u0000b", ""])
+def test_names_that_no_file_can_have(name, tmp_path):
+    (tmp_path / "study.toml").write_text(f'cases = ["{name}"]\n')
+    (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    assert finding.startswith("study.toml:1 cases[0]: ")
+
+
 def test_an_event_of_the_study_leaves_the_cases_repairs_aside(tmp_path):
     restore = '[restore]\nrepair_h = { "line 0-1" = 2.0 }\n'
     write_case(tmp_path, text=SMALL_STUDY + restore)
