@@ -48,7 +48,14 @@ class BranchRef:
         return f"{self.from_bus}-{self.to_bus}" + (f"#{self.number}" if self.number > 1 else "")
 
 
-_BRANCH = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*(?:#\s*([1-9]\d*)\s*)?", re.ASCII)
+_BRANCH = re.compile(
+    r"\s*(\d{1,18})\s*-\s*(\d{1,18})\s*(?:#\s*([1-9]\d{,17})\s*)?", re.ASCII
+)  # more digits are a name
+
+
+def label_or_name(text: str) -> int | str:
+    """A bus label as a number; anything else as it is."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else text
 
 
 def parse_branch(written: str | int | tuple[int, int]) -> BranchRef | str | int:

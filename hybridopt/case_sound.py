@@ -62,7 +62,7 @@ def sound_part_of(source: Source) -> Case | None:
             wrong += [key_path(detail) for detail in error.errors()]
         if not wrong:
             if any(home[0] == "event" for home in mended):  # then what is damaged is not known
-                restore = source.data.get("restore", {})
+                restore = source.data.get("restore") or {}
                 for key in ("repair_h", "travel"):
                     restore.pop(key, None)
             return case_of(replace(source, findings=[]))

@@ -52,7 +52,7 @@ def read_day(file: Path, column: str = "factor") -> Table:
     rows: dict[int, tuple[float, int]] = {}
 
     def take(line: int, hour: str, factor: str) -> None:
-        if not (re.fullmatch("0*[0-9]{1,2}", hour) and 1 <= int(hour) <= HOURS):
+        if not (re.fullmatch("0{0,9}[0-9]{1,2}", hour) and 1 <= int(hour) <= HOURS):
             raise TableError(f"hour must be a whole number from 1 to {HOURS}, found {hour!r}", line)
         if int(hour) in rows:
             raise TableError(f"hour {int(hour)} stands here a second time", line)
@@ -205,10 +205,10 @@ def check_width(cells: list[str], width: int, line: int) -> None:
 
 
 def _number(cell: str, column: str, line: int) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        raise TableError(f"{column} must be a number, found {cell!r}", line) from None
+    found = number(cell)
+    if isinstance(found, str):
+        raise TableError(f"{column} must be a number, found {cell!r}", line)
+    return found
 
 
 def number(cell: str) -> float | str:

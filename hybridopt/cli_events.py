@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hybridopt.case_events import KINDS, Sample, Worst
+from hybridopt.case_fields import label_or_name
 from hybridopt.errors import Finding, InputError, collect
 
 if TYPE_CHECKING:
@@ -203,8 +204,7 @@ def _parse_elements(
         if not colon and word in KINDS:
             kinds.append(word)
         elif colon and name and word in _KIND_OF:
-            is_label = name.isascii() and name.isdigit()
-            single.setdefault(_KIND_OF[word], []).append(int(name) if is_label else name)
+            single.setdefault(_KIND_OF[word], []).append(label_or_name(name))
         else:
             message = f"{part.strip()!r} is neither a kind ({', '.join(KINDS)}) nor like line:5-6 "
             message += "(transformer:, generator:, external_grid:)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybridopt.case_fields import BranchRef, parse_branch, show
+from hybridopt.case_fields import BranchRef, label_or_name, parse_branch, show
 from hybridopt.case_restore import Restore
 from hybridopt.elements import Elements
 from hybridopt.errors import Finding, InputError
@@ -163,9 +163,8 @@ def _is_there(elements: Elements, jobs: list[Job], text: str) -> bool:
         return False
     quiet = Elements(elements.case, elements.grid, elements.names)
     kind, name = _split(text)
-    written = int(name) if name.isascii() and name.isdigit() else name
     return any(
-        any(_positions(quiet, written, "event", one).values())
+        any(_positions(quiet, label_or_name(name), "event", one).values())
         for one in KINDS.values()
         if kind in ("", one)
     )

@@ -63,7 +63,7 @@ def check_folder(folder: Path, *, force: bool, resume: bool = False, command: st
         message = _obstacle(folder, force, resume)
         kept = written_by(folder / CHECKPOINT) if resume and command and not message else ""
         if kept not in ("", command):
-            message = f"holds what hybridopt {kept} began: only that command goes on with it"
+            message = f"holds what hybridopt {kept} began: go on with that, or give another --out"
     except OSError as error:
         message = f"cannot be written: {error.strerror}"
     if message:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from hybridopt.case import Case, case_of
-from hybridopt.case_fields import NOT_EMPTY, NonNegative, Table, Whole, refuse_repeats
+from hybridopt.case_fields import NOT_EMPTY, NonNegative, Table, Whole
 from hybridopt.case_findings import describe
 from hybridopt.case_schema import Event
 from hybridopt.case_sound import sound_part_of
@@ -67,11 +67,6 @@ def _seed_list(seeds: Any) -> Any:
     return [seeds] if isinstance(seeds, int) else seeds
 
 
-def _once_each(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    refuse_repeats(seeds, "seed")
-    return seeds
-
-
 def _fit_for_folders(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.+]+", name):
         raise ValueError(f"may hold letters, digits, and _ . + only, found {name!r}")
@@ -108,7 +103,6 @@ class StudyFile(Table):
         tuple[Annotated[Whole, Field(ge=0)], ...],
         BeforeValidator(_seed_list),
         NOT_EMPTY,
-        AfterValidator(_once_each),
     ] = (0,)
     """A list, a number, or text such as "0-9"."""
     budgets: Annotated[tuple[NonNegative, ...], NOT_EMPTY] | None = None
@@ -126,7 +120,7 @@ class Variant:
     Attributes
     ----------
     event : its name
-    is_part : wrong parts are left out, of the study or of the case; it is there to look for more
+    is_part : wrong parts of the case are left out; it is there to look for more
     """
 
     case: Case
@@ -203,8 +197,8 @@ def _entries(data: dict[str, Any], key: str, kind: Any) -> list[tuple[int, Any]]
 
 
 def _repeats(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Path and message of what stands there again: cases, budgets, names of events."""
-    for key, kind in (("cases", str), ("budgets", int | float)):
+    """Path and message of what stands there again: cases, budgets, seeds, names of events."""
+    for key, kind in (("cases", str), ("budgets", int | float), ("seeds", int | float)):
         for k, value in _entries(data, key, kind):
             if not isinstance(value, bool) and data[key].index(value) < k:
                 yield (key, k), f"{value!r} is listed twice"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hybridopt.study_groups import is_solved
+
 COLUMNS = (  # name, unit, what
     ("case", "", "name of the case"),
     ("event", "", "name of the event in the study (own: the case's), or what it takes out"),
@@ -40,14 +42,14 @@ NAMES = tuple(name for name, _, _ in COLUMNS)
 
 TEXTS = ("case", "event", "status", "currency", "lines", "dg", "message", "folder")
 NEEDED = ("case", "event", "budget", "status", "currency", "message", "folder")
-SOLVED = ("unserved_mwh", "plan_cost", "operating_cost", "served_mw", "load_mw")
+NEEDED_OF_SOLVED = ("unserved_mwh", "plan_cost", "operating_cost", "served_mw", "load_mw")
 
 
 def is_row(row: Any) -> bool:
     """Whether something that was read is a row, with values of the right kind."""
     if not isinstance(row, dict) or not set(NAMES) <= set(row):
         return False
-    needed = NEEDED + SOLVED if row["status"] in ("optimal", "acceptable") else NEEDED
+    needed = NEEDED + NEEDED_OF_SOLVED if is_solved(row) else NEEDED
     return all(
         name not in needed if row[name] is None else isinstance(row[name], _kind(name))
         for name in NAMES

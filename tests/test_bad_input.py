@@ -500,3 +500,30 @@ def test_wrong_values_of_one_table_are_findings_each(text, count, tmp_path):
     (tmp_path / "case.toml").write_text('extends = "ieee9"\n' + text)
     (tmp_path / "m.csv").write_text("place,line 5-6\nline 5-6,x\nline 8-9,y\n")
     assert len(hybridopt("check", "case.toml", folder=tmp_path).findings) == count
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "check", "dispatch", "report", "compare", "reconfigure"]
+)
+def test_a_name_that_no_file_can_have_is_bad_input(command):
+    done = hybridopt(command, "x" * 300)
+    assert done.code == 2
+    assert "File name too long" in done.err
+
+
+def test_numbers_of_very_many_digits_are_findings(tmp_path):
+    rows = "\n".join(f"{'0' * 5000 if hour == 1 else ''}{hour},1.0" for hour in range(1, 25))
+    (tmp_path / "day.csv").write_text(f"hour,factor\n{rows}\n")
+    many = "9" * 5000
+    for text in (
+        '[load]\ncurve = "day.csv"\n',
+        f'[sample.probabilities]\nlines = {{ "{many}-4" = 0.1 }}\n',
+        f'[restore]\nrepair_h = {{ "line {many}-4" = 1.0 }}\n',
+        f'[event]\nlines = ["5-66"]\n[restore]\nrepair_h = {{ "{many}" = 1.0 }}\n',
+    ):
+        (tmp_path / "many.toml").write_text(f'extends = "ieee9"\n{text}')
+        done = hybridopt("check", "many.toml", folder=tmp_path)
+        assert done.code == 2, text[:40]
+        assert done.findings
+    options = ("--k", 1, "--elements", f"generator:{many}")
+    assert "no generator called" in hybridopt("worst", "ieee9", *options).findings[0]

@@ -15,6 +15,7 @@ from hybridopt.network_scenario import load_case
 from hybridopt.plan_archive import thinned
 from hybridopt.plan_choice import LEVELS, NAMES, ChoiceEvaluator
 from hybridopt.plan_front import FrontResult, FrontSearch, run_pareto
+from hybridopt.plan_front_report import SHADES, _ranges, _shades, peak_alone
 from hybridopt.progress import NoProgress
 from hybridopt.study import run_study
 
@@ -286,3 +287,24 @@ def test_a_front_is_exact_only_if_every_candidate_was_tried_and_none_failed():
     known = dict.fromkeys(FrontResult.__dataclass_fields__)
     for exhaustive, failed, exact in ((True, 0, True), (True, 1, False), (False, 0, False)):
         assert FrontResult(**known | {"exhaustive": exhaustive, "failed": failed}).exact is exact
+
+
+def test_shades_part_the_points_by_their_values():
+    values = [3.0, 1.0, 1.0, 1.0, 2.0, 8.0, 9.0, 5.0]
+    shades = _shades([{"cost": value} for value in values], "cost")
+    assert shades[1] == shades[2] == shades[3] == SHADES[0]  # equal ones look alike
+    by_value = [SHADES.index(shade) for _, shade in sorted(zip(values, shades, strict=True))]
+    assert by_value == sorted(by_value)
+    assert shades[6] == SHADES[-1]
+    told = [words for _, _, words in _ranges(values, shades)]
+    assert told[0] == "1.000"
+    assert told[-1].endswith("9.000")
+    assert _shades([{"cost": 4.0}] * 3, "cost") == [SHADES[0]] * 3
+
+
+def test_why_the_day_differs_from_the_peak_is_said(sized):
+    found = json.loads((sized / "summary.json").read_text())
+    assert (found["max_p_ratio"], peak_alone(found)) == (1.0, "")
+    at_peak = found | {"dispatch_mode": "winner"}
+    assert "1.5" not in peak_alone(at_peak)
+    assert "up to 1.5 times as much" in peak_alone(at_peak | {"max_p_ratio": 1.5})

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 from command_line import PROGRAM, SMALL_STUDY, hybridopt, small_net, write_case
 
-from hybridopt.compare import compare
+from hybridopt.compare import compare, compare_table
 from hybridopt.network_scenario import load_case
 from hybridopt.output import summary
 from hybridopt.solvers.pool import pool_of
 from hybridopt.study import run_study
 from hybridopt.study_file import read_seeds, read_study
-from hybridopt.study_groups import best_of_case, groups
+from hybridopt.study_groups import best_of_case, currency_of, groups
 from hybridopt.study_rows import empty_row, is_row, study_row
 from hybridopt.sweep import Entry, Sweep, SweepStore, _lost, _run, _Task, load_sweep, run_sweep
 
@@ -258,7 +258,7 @@ def test_unreadable_cases_are_listed_with_what_is_wrong_in_the_study(tmp_path):
 
 TANGLED = """cases = ["small.toml", "mine.toml", "gone.toml", "small.toml", 3]
 budgets = [10, -1, 10]
-seeds = [0, 0]
+seeds = [0, 0, -1]
 
 [[events]]
 name = "a"
@@ -296,7 +296,8 @@ def test_nothing_hides_what_else_is_wrong(tmp_path):
         "study.toml:1 cases[2]: 'gone.toml': no case file of this name",
         "study.toml:2 budgets[2]: 10 is listed twice",
         "study.toml:2 budgets[1]: must be at least 0, found -1",
-        "study.toml:3 seeds: seed 0 is listed twice",
+        "study.toml:3 seeds[1]: 0 is listed twice",
+        "study.toml:3 seeds[2]: must be at least 0, found -1",
         "study.toml:7 [events[0]] lines[1]: no line 1-77 in the network",
         "study.toml:10 [events[1]] name: event 'a' is listed twice",
         "study.toml:11 [events[1]] cases[0]: 'ieee30' is none of this study's cases",
@@ -577,3 +578,24 @@ def test_a_damaged_summary_is_a_finding(text, tmp_path):
     if "sweep" in text:
         (finding,) = hybridopt("report", tmp_path).findings
         assert "is damaged" in finding
+
+
+def test_two_currencies_stand_beside_their_amounts():
+    rows = [row("a", 0, 0.0, 5.0), row("b", 0, 0.0, 5.0) | {"currency": "EUR"}]
+    assert currency_of(rows[:1]) == "USD"
+    assert currency_of(rows) == ""
+    heads = [str(column.header) for column in compare_table(rows[:1]).columns]
+    assert "Plan cost\nUSD" in heads
+    first = compare_table(rows).columns[0]
+    assert ["USD" in cell or "EUR" in cell for cell in first.cells] == [True, True]
+    first = compare_table(rows[:1]).columns[0]
+    assert not any("USD" in cell for cell in first.cells)
+
+
+def test_a_search_that_another_command_began_is_named(swept, folder):
+    for command in (
+        ("run", "small.toml"),
+        ("run", "small.toml", "--pareto", "unserved_mwh,plan_cost"),
+    ):
+        done = hybridopt(*command, "--resume", "--out", swept, folder=folder)
+        assert any("holds what hybridopt sweep began" in finding for finding in done.findings)

@@ -244,12 +244,15 @@ def test_ranks_compare_one_part_after_the_other():
 # The command
 
 
-def test_json_and_page_of_the_response_plan(tmp_path):
-    case, out = write_case(tmp_path), tmp_path / "out"
+@pytest.mark.parametrize("is_short", [False, True])
+def test_json_and_page_of_the_response_plan(is_short, tmp_path):
+    text = SMALL_STUDY.replace("budget = 30.0", "budget = 0.5") if is_short else SMALL_STUDY
+    case, out = write_case(tmp_path, text=text), tmp_path / "out"
     options = ("--k", 1, "--response", "plan", "--workers", 1, "--out", out, "--json")
     outcome = hybridopt("worst", case, *options)
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
+    assert any(event["restoring_cost"] is None for event in found["events"]) == is_short
     assert {"events", "exact", "evaluated", "pruned", "status", "seed", "wall_s"} <= set(found)
     assert found["evaluated"] + found["pruned"] == found["event_count"] == 5
     first = found["events"][0]
