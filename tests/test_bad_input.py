@@ -10,6 +10,9 @@ import pandapower as pp
 import pytest
 from command_line import EVENT, SMALL_STUDY, hybridopt, small_net, write_case
 
+from hybridopt.errors import InputError
+from hybridopt.network_scenario import load_case
+
 DATA = Path(__file__).parent / "data" / "bad_input"
 CASES = sorted(path.stem for path in DATA.glob("*.toml"))
 
@@ -527,3 +530,25 @@ def test_numbers_of_very_many_digits_are_findings(tmp_path):
         assert done.findings
     options = ("--k", 1, "--elements", f"generator:{many}")
     assert "no generator called" in hybridopt("worst", "ieee9", *options).findings[0]
+
+
+@pytest.mark.parametrize(
+    ("tables", "finding"),
+    [
+        ({"[key]": 1}, 'case "[key]": unknown key'),
+        ({"worst": {"[key]": 1}}, 'case [worst] "[key]": unknown key'),
+        (
+            {"sample": {"probabilities": {"lines": {(5, 6): 0.1}}}},
+            'case [sample.probabilities.lines] "(5, 6)": must be a bus label',
+        ),
+        (
+            {"costs": {"generators": [{"generator": 9, "polynomial": [0], "valve_point": [1, 1]}]}},
+            "case [costs.generators[0]] generator: no generator at bus 9",
+        ),
+    ],
+)
+def test_strange_keys_and_elements_are_one_finding(tables, finding):
+    with pytest.raises(InputError) as error:
+        load_case({"extends": "ieee9", **tables})
+    (found,) = error.value.findings
+    assert str(found).startswith(finding)

@@ -136,6 +136,7 @@ TABLES = [
     ("branch,rate_mva\n1-2,nan\n", "r.csv:2 [limits.ratings] 1-2: must be a finite number"),
     ("branch,rate_mva\n1-3,9\n1-2,inf\n", "r.csv:3 [limits.ratings] 1-2: must be a finite number"),
     ("branch,rate_mva\n1-2,\n", "r.csv:2 [limits.ratings] 1-2: must be a number, found ''"),
+    ("branch,rate_mva\n1-2,1_0\n", "r.csv:2 [limits.ratings] 1-2: must be a number, found '1_0'"),
     ("branch,rate_mva\n,5\n", "r.csv:2: branch is empty"),
     ("branch,rate_mva\n1-2,5\n1-2,6\n", "r.csv:3: branch '1-2' stands here a second time"),
     ("branch,rate_mva\n1-2,5\n2-1,6\n", "branch '2-1' is listed twice"),

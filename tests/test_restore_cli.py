@@ -136,7 +136,9 @@ depot = { "line 0-1" = 1.0, "line 2-3" = 2.0 }
         assert sum(words in finding for finding in found) == 1, (words, found)
     assert len(found) == 3
     (tmp_path / "no_list").mkdir()
-    (finding,) = findings(tmp_path / "no_list", text.replace('["0-11", "2-3"]', '"0-1"'))
+    (finding,) = findings(
+        tmp_path / "no_list", text.replace('["0-11", "2-3"]', '"0-1"\ngenerators = [3]')
+    )
     assert "[event] lines: must be a list" in finding
 
 

@@ -367,6 +367,14 @@ def test_compare_of_a_damaged_sweep_says_so(wrong, swept, tmp_path):
     assert "is damaged" in finding
 
 
+def test_a_table_that_a_case_cannot_read_makes_nothing_else_wrong(tmp_path):
+    sample = '[sample]\nprobabilities = "gone.csv"\n'
+    write_case(tmp_path, text=SMALL_STUDY + sample)
+    (tmp_path / "study.toml").write_text('cases = ["small.toml"]\n')
+    (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
+    assert finding.endswith("gone.csv: cannot be read: No such file or directory")
+
+
 def test_a_case_without_an_event_is_named(tmp_path):
     write_study(tmp_path, SMALL.replace('name = "own"', 'name = "own"\ncases = ["small.toml"]'))
     (finding,) = hybridopt("sweep", "study.toml", folder=tmp_path).findings
